@@ -1,0 +1,1 @@
+//! what every tool does around its work: run, report, exit, wait

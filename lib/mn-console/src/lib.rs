@@ -1,0 +1,1 @@
+//! bytes from a console in, what was found in them out

@@ -1,0 +1,1 @@
+//! the state of a multinode group: join, send, wait, sync, leave

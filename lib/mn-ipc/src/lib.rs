@@ -1,0 +1,1 @@
+//! the JSON on the broker's socket

@@ -1,0 +1,3 @@
+//! board-model - a board without an emulator: firmware prompts, a container, a console
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! mn-broker - where the roles of a job meet
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! mn-report - print the results of a run
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! overlay-pack - pack the test overlay of a role
+
+fn main() {}

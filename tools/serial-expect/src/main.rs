@@ -1,0 +1,3 @@
+//! serial-expect - hold the conversation with a role's console
+
+fn main() {}

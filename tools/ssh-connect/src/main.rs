@@ -1,0 +1,3 @@
+//! ssh-connect - make a shell reachable on a role's host
+
+fn main() {}

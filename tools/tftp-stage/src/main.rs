@@ -1,0 +1,3 @@
+//! tftp-stage - make a role's files reachable for its board
+
+fn main() {}
