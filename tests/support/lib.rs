@@ -1,1 +1,66 @@
-//! What the tests of several tools share.
+//! What the tests of several tools share: where the tools are, running one, and looking at what it wrote.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A tool that was built with the tests: `target/PROFILE/NAME`.
+///
+/// # Panics
+/// When it was not built: `cargo build --workspace` first.
+pub fn tool_path(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let built = test.ancestors().nth(2).expect("a test is in target/PROFILE/deps").join(name);
+    assert!(built.exists(), "'{}' is not built: run 'cargo build --workspace' first", built.display());
+    built
+}
+
+/// A command for a tool, without the variables that name a run.
+pub fn tool(name: &str) -> Command {
+    let mut command = Command::new(tool_path(name));
+    for variable in ["MN_RUNDIR", "MN_SOCKET", "MN_MEMBER"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// A file of tests/data.
+pub fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
+}
+
+/// What a finished tool left behind, as text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The exit status; a signal counts as 128 and its number.
+    pub status: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let status = output.status.code().or_else(|| output.status.signal().map(|signal| 128 + signal));
+        Self { status: status.expect("the tool has ended"), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// Runs a command to its end with `input` on its standard input.
+///
+/// # Panics
+/// When it cannot be run.
+pub fn run(command: &mut Command, input: &[u8]) -> Outcome {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command runs");
+    let mut stdin = child.stdin.take().expect("a pipe was asked for");
+    let input = input.to_vec();
+    // A tool that ends before it has read everything is no failure of the test.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().expect("the command ends");
+    writer.join().expect("the writer ends");
+    output.into()
+}
