@@ -1,0 +1,41 @@
+# shellcheck shell=sh
+# What the tests of pipelines share: TAP on standard output, a scratch directory, the built tools on PATH.
+#
+# A test sources this, calls plan, then check for each point. Output of a tool goes to a file before it is
+# looked at, and a failed check shows the file that it names with 'show'.
+
+top=$(cd -- "$(dirname -- "$0")/../.." && pwd)
+PATH=${PUMICE_BIN:-$top/target/release}:$top/tools/mn-run:$top/tests/board:$PATH
+export PATH
+unset MN_RUNDIR MN_SOCKET MN_MEMBER
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+point=0
+
+plan () {
+	printf '1..%s\n' "$1"
+}
+
+# check DESCRIPTION COMMAND...: one point; it passes when the command succeeds.
+check () {
+	point=$((point + 1))
+	description=$1
+	shift
+	if "$@" >"$scratch/check" 2>&1
+	then
+		printf 'ok %s - %s\n' "$point" "$description"
+	else
+		printf 'not ok %s - %s\n' "$point" "$description"
+		printf '# %s\n' "$*"
+		sed 's/^/# /' "$scratch/check"
+	fi
+}
+
+# show FILE...: what a person needs to see after a failure.
+show () {
+	for file
+	do
+		printf '# --- %s\n' "$file"
+		tail -n 60 -- "$file" | sed 's/^/# /'
+	done
+}
