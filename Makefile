@@ -1,0 +1,77 @@
+# cargo builds, make packages. All variables may be set on the command line.
+PREFIX = /usr/local
+BINDIR = $(PREFIX)/bin
+LIBEXECDIR = $(PREFIX)/libexec/pumice
+MANDIR = $(PREFIX)/share/man
+DESTDIR =
+
+CARGO = cargo
+CARGOFLAGS = --locked
+INSTALL = install
+PROVE = prove
+
+# The inventory of the package.
+TOOLS = job-split overlay-pack tftp-stage serial-expect ssh-connect mn-broker mn-report
+ROLES = host guest
+MAN1 = job-split overlay-pack tftp-stage serial-expect ssh-connect mn-broker mn-report mn-run
+MAN5 = mn-message
+MAN7 = mn-exit mn-protocol pumice
+PAGES = $(MAN1:%=man/%.1) $(MAN5:%=man/%.5) $(MAN7:%=man/%.7)
+
+SHELL_SCRIPTS = tools/mn-run/mn-run $(ROLES:%=tools/mn-run/roles/%) .ci/run \
+	tests/board/build tests/board/lab tests/board/packages-install tests/board/qemu-mustang tests/board/run-job \
+	tests/pipe/lib.sh tests/pipe/*.t tests/bench/run
+
+all:
+	$(CARGO) build --release $(CARGOFLAGS) $(TOOLS:%=--package %)
+
+# All tests, one whole job on the virtual mustang included.
+check: packages
+	$(CARGO) build --release $(CARGOFLAGS) --workspace
+	$(CARGO) test --release $(CARGOFLAGS) --workspace --quiet
+	$(PROVE) tests/pipe
+
+# The main job on the virtual mustang, to look at.
+demo: packages all
+	tests/board/run-job qemu --verbose
+
+# What the numbers of the project are; target/bench.json has them for programs.
+bench: packages
+	$(CARGO) build --release $(CARGOFLAGS) --workspace
+	tests/bench/run
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets $(CARGOFLAGS) --quiet -- -D warnings
+	shellcheck $(SHELL_SCRIPTS)
+	mandoc -Tlint -Wwarning $(PAGES)
+	$(CARGO) deny --locked check bans licenses sources
+
+# One text: the page that one reads first.
+README.md: man/pumice.7
+	{ printf '# pumice\n\n'; mandoc -Tmarkdown man/pumice.7 | sed -e '1,4d' -e '$$d' -e 's/^# /## /'; } >$@
+
+packages:
+	tests/board/packages-install
+
+install: all
+	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBEXECDIR)/roles' \
+		'$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(MANDIR)/man7'
+	$(INSTALL) -m 755 $(TOOLS:%=target/release/%) '$(DESTDIR)$(BINDIR)'
+	sed 's|$$(dirname -- "$$0")|$(LIBEXECDIR)|' tools/mn-run/mn-run >target/release/mn-run
+	$(INSTALL) -m 755 target/release/mn-run '$(DESTDIR)$(BINDIR)'
+	$(INSTALL) -m 755 $(ROLES:%=tools/mn-run/roles/%) '$(DESTDIR)$(LIBEXECDIR)/roles'
+	$(INSTALL) -m 644 $(MAN1:%=man/%.1) '$(DESTDIR)$(MANDIR)/man1'
+	$(INSTALL) -m 644 $(MAN5:%=man/%.5) '$(DESTDIR)$(MANDIR)/man5'
+	$(INSTALL) -m 644 $(MAN7:%=man/%.7) '$(DESTDIR)$(MANDIR)/man7'
+
+uninstall:
+	cd '$(DESTDIR)$(BINDIR)' && rm -f $(TOOLS) mn-run
+	cd '$(DESTDIR)$(LIBEXECDIR)/roles' && rm -f $(ROLES)
+	-rmdir '$(DESTDIR)$(LIBEXECDIR)/roles' '$(DESTDIR)$(LIBEXECDIR)'
+	cd '$(DESTDIR)$(MANDIR)' && rm -f $(MAN1:%=man1/%.1) $(MAN5:%=man5/%.5) $(MAN7:%=man7/%.7)
+
+clean:
+	$(CARGO) clean
+
+.PHONY: all check demo bench lint packages install uninstall clean
