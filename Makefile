@@ -20,7 +20,7 @@ PAGES = $(MAN1:%=man/%.1) $(MAN5:%=man/%.5) $(MAN7:%=man/%.7)
 
 SHELL_SCRIPTS = tools/mn-run/mn-run $(ROLES:%=tools/mn-run/roles/%) .ci/run \
 	tests/board/build tests/board/lab tests/board/packages-install tests/board/qemu-mustang tests/board/run-job \
-	tests/pipe/lib.sh tests/pipe/*.t tests/bench/run
+	tests/pipe/lib.sh tests/pipe/mustang.sh tests/pipe/*.t
 
 all:
 	$(CARGO) build --release $(CARGOFLAGS) $(TOOLS:%=--package %)
@@ -38,12 +38,12 @@ demo: packages all
 # What the numbers of the project are; target/bench.json has them for programs.
 bench: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
-	tests/bench/run
+	target/release/pumice-bench
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(CARGOFLAGS) --quiet -- -D warnings
-	shellcheck $(SHELL_SCRIPTS)
+	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
 	mandoc -Tlint -Wwarning $(PAGES)
 	$(CARGO) deny --locked check bans licenses sources
 

@@ -1,5 +1,5 @@
 use crate::{Call, Class, Greeting, Incoming, Lines, Request, VERSION, socket};
-use mn_cli::{Deadline, Error, Status};
+use mn_cli::{Cannot, Deadline, Error, Status};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -60,7 +60,8 @@ impl Client {
     /// `Lost` when there is no broker at `path`, or one of another version.
     pub fn connect(path: &Path) -> Result<Self, Failure> {
         let stream = socket::connect(path)
-            .map_err(|error| Failure::Lost(format!("cannot reach the broker at '{}': {error}", path.display())))?;
+            .cannot(format_args!("reach the broker at '{}'", path.display()))
+            .map_err(|error| Failure::Lost(error.to_string()))?;
         let greeting = Greeting { mn: 0, broker: String::new(), group: String::new(), capabilities: Vec::new() };
         let mut client = Self { stream, lines: Lines::default(), ready: VecDeque::new(), greeting, next_id: 1 };
         let line = client.read_line(Deadline::after(Self::PATIENCE))?;

@@ -1,0 +1,119 @@
+//! One request by hand: asks the broker and prints what it says.
+
+use crate::cli::{Act, Limit, Verb};
+use crate::table;
+use mn_cli::{Cannot, Error, Result, Signals, Status};
+use mn_ipc::{Call, Client, Incoming, Object};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::Value;
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
+
+/// Asks for what the verb says.
+///
+/// # Errors
+/// Status 3 when there is no broker, 124 when the time is up, 1 for `left` and `deadlock`, 2 for a request
+/// that the broker refuses.
+pub fn perform(act: &Act) -> Result<Status> {
+    let mut client = Client::connect(&act.socket)?;
+    match &act.verb {
+        Verb::Join => return stay(&mut client, member(act)?),
+        Verb::Watch => return watch(&mut client),
+        Verb::Status { json: true } => print(&format!("{}\n", client.call(Call::Status {})?))?,
+        Verb::Status { json: false } => print(&table::status(&client.call(Call::Status {})?))?,
+        Verb::Leave { gone } => {
+            let gone = gone.as_deref().map_or_else(|| member(act), Ok)?;
+            client.call(Call::Leave { member: Some(gone.to_owned()) })?;
+        }
+        verb => {
+            client.call(Call::Speak { member: member(act)?.to_owned() })?;
+            if let Some(call) = call(verb) {
+                print(&table::answer(&client.call(call)?))?;
+            }
+        }
+    }
+    Ok(Status::Success)
+}
+
+fn member(act: &Act) -> Result<&str> {
+    act.member.as_deref().ok_or_else(|| Error::usage("no member: give '--member ID' or set MN_MEMBER"))
+}
+
+/// The call of a verb that speaks for a member.
+fn call(verb: &Verb) -> Option<Call> {
+    let seconds = |limit: &Limit| limit.timeout;
+    Some(match verb {
+        Verb::Send { id, data } => {
+            let data = data.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+            Call::Send { message: id.clone(), data: data.collect::<Object>() }
+        }
+        Verb::Wait { id, limit } => Call::Wait { message: id.clone(), timeout: seconds(limit) },
+        Verb::WaitAll { id, role, limit } => {
+            Call::WaitAll { message: id.clone(), role: role.clone(), timeout: seconds(limit) }
+        }
+        Verb::Sync { id, limit } => Call::Sync { message: id.clone(), timeout: seconds(limit) },
+        Verb::Start { role, limit } => Call::Start { role: role.clone(), timeout: seconds(limit) },
+        Verb::Drain { limit } => Call::Drain { timeout: seconds(limit) },
+        Verb::Join | Verb::Leave { .. } | Verb::Status { .. } | Verb::Watch => return None,
+    })
+}
+
+/// Joins, and leaves when a signal comes; ends as well when somebody says that the member has left.
+fn stay(client: &mut Client, member: &str) -> Result<Status> {
+    let mut signals = Signals::new()?;
+    // Watching begins first: who has joined can be said to have left at once.
+    client.call(Call::Watch {})?;
+    client.call(Call::Join { member: member.to_owned() })?;
+    loop {
+        if signals.take().is_some() {
+            client.call(Call::Leave { member: None })?;
+            return Ok(Status::Success);
+        }
+        for incoming in client.receive()? {
+            match ended(&incoming, member) {
+                Some("left") => return Ok(Status::Success),
+                Some(_) => return Err(Error::lab(format_args!("member '{member}' has died"))),
+                None => {}
+            }
+        }
+        wait_for(&[client.as_fd(), signals.as_fd()])?;
+    }
+}
+
+/// How the member has ended, if that is what came.
+fn ended<'a>(incoming: &'a Incoming, member: &str) -> Option<&'a str> {
+    let Incoming::Event(event) = incoming else { return None };
+    let event_name = event.get("event")?.as_str().filter(|name| matches!(*name, "left" | "died"))?;
+    (event.get("data")?.get("member")? == member).then_some(event_name)
+}
+
+/// Prints events until the broker ends.
+fn watch(client: &mut Client) -> Result<Status> {
+    client.call(Call::Watch {})?;
+    loop {
+        // After its greeting and the answer, the broker says nothing but events until it ends.
+        let Ok(came) = client.receive() else { return Ok(Status::Success) };
+        for incoming in came {
+            if let Incoming::Event(event) = incoming {
+                print(&format!("{}\n", Value::Object(event)))?;
+            }
+        }
+        wait_for(&[client.as_fd()])?;
+    }
+}
+
+fn wait_for(fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<()> {
+    let mut fds: Vec<PollFd> = fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    match poll(&mut fds, PollTimeout::NONE) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno).cannot("wait for the broker"),
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Error::silent(Status::Signal(13))),
+        written => written.cannot("write the output"),
+    }
+}

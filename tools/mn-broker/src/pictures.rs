@@ -1,0 +1,144 @@
+//! The group in the JSON of mn-protocol(7): answers, status, events.
+
+use mn_group::{Call, Failure, Group, Member, Messages, Note, Reply, State, Status, WaitStatus};
+use mn_ipc::{Class, Object};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Ids named in one `for`: all of them, of every waiting member, would not fit a line.
+const MAX_NEEDS: usize = 16;
+
+/// What a good answer to a connection returns.
+pub fn reply(group: &Group, connection: u64, reply: Reply) -> Value {
+    match reply {
+        Reply::Joined { member } => joined(group, &member, connection),
+        Reply::Done => json!({}),
+        Reply::Messages(messages) => json!({ "messages": messages_list(messages) }),
+        Reply::Drained { left, died } => json!({ "left": left, "died": died }),
+    }
+}
+
+fn messages_list(messages: Messages) -> Vec<Value> {
+    let object =
+        |data: Vec<(String, String)>| data.into_iter().map(|(key, value)| (key, value.into())).collect::<Object>();
+    messages.into_iter().map(|(from, data)| json!({ "from": from, "data": object(data) })).collect()
+}
+
+/// A class as the protocol names it.
+pub fn class(class: mn_group::Class) -> Class {
+    match class {
+        mn_group::Class::BadRequest => Class::BadRequest,
+        mn_group::Class::NotJoined => Class::NotJoined,
+        mn_group::Class::Unknown => Class::Unknown,
+        mn_group::Class::Timeout => Class::Timeout,
+        mn_group::Class::Left => Class::Left,
+        mn_group::Class::Deadlock => Class::Deadlock,
+        mn_group::Class::Limit => Class::Limit,
+    }
+}
+
+/// What `join` and `speak` return.
+fn joined(group: &Group, member: &str, session: u64) -> Value {
+    let members: Vec<Value> = group.members().map(|each| Value::Object(member_object(each))).collect();
+    let role = group.member(member).map(|member| member.role.as_str());
+    json!({ "member": member, "role": role, "session": session.to_string(), "members": members })
+}
+
+fn member_object(member: &Member) -> Object {
+    let mut object = Object::new();
+    object.insert("job_id".into(), member.id.as_str().into());
+    object.insert("role".into(), member.role.as_str().into());
+    if let Some(host) = &member.host {
+        object.insert("host".into(), host.as_str().into());
+    }
+    object
+}
+
+/// What `status` returns.
+pub fn status(group: &str, uptime: Duration, status: &Status) -> Value {
+    let members = status.members.iter().map(|each| {
+        let mut object = member_object(&each.member);
+        object.insert("state".into(), each.state.word().into());
+        object.insert("connections".into(), each.connections.into());
+        object.insert("waits".into(), each.waits.iter().map(wait).collect());
+        Value::Object(object)
+    });
+    let mut object = Object::new();
+    object.insert("group".into(), group.into());
+    object.insert("uptime".into(), seconds(uptime));
+    object.insert("members".into(), members.collect());
+    if let Some(left) = status.deadlock_in {
+        object.insert("deadlock_in".into(), seconds(left));
+    }
+    Value::Object(object)
+}
+
+fn wait(wait: &WaitStatus) -> Value {
+    let mut object = call(&wait.call);
+    object.insert("since".into(), seconds(wait.since));
+    object.insert("remaining".into(), seconds(wait.remaining));
+    object.insert("for".into(), wait.needs.iter().take(MAX_NEEDS).map(String::as_str).collect());
+    Value::Object(object)
+}
+
+/// A call as status and events show it: its name, and the message and role it was given.
+fn call(call: &Call) -> Object {
+    let mut object = Object::new();
+    object.insert("call".into(), call.name().into());
+    if let Some(id) = call.id() {
+        object.insert("message".into(), id.into());
+    }
+    if let Some(role) = call.role() {
+        object.insert("expect_role".into(), role.into());
+    }
+    object
+}
+
+/// Seconds to the millisecond.
+fn seconds(time: Duration) -> Value {
+    let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    (f64::from(milliseconds) / 1000.0).into()
+}
+
+/// What was seen, as an event; `at` is the moment as mn-message(5) writes it.
+pub fn event(group: &Group, at: &str, note: Note) -> Object {
+    let (name, data) = match note {
+        Note::State { member, state } => (state_event(state), of_member(group, &member, Object::new())),
+        Note::Sent { member, id } => ("send", of_member(group, &member, one("message", id.into()))),
+        Note::Waits { member, call: waits } => ("wait", of_member(group, &member, call(&waits))),
+        Note::Ended { member, call: ended, failure } => {
+            let mut data = of_member(group, &member, call(&ended));
+            if let Some(Failure { class, message }) = failure {
+                data.insert("error".into(), json!({ "class": self::class(class), "message": message }));
+            }
+            ("answer", data)
+        }
+        Note::Synced { id } => ("sync", one("message", id.into())),
+        Note::AllWait { ends_in } => ("deadlock", one("deadlock_in", seconds(ends_in))),
+    };
+    let mut event = one("event", name.into());
+    event.insert("at".into(), at.into());
+    event.insert("data".into(), Value::Object(data));
+    event
+}
+
+fn state_event(state: State) -> &'static str {
+    match state {
+        State::Expected | State::Joined => "join",
+        State::Draining => "drain",
+        State::Left => "left",
+        State::Died => "died",
+    }
+}
+
+fn of_member(group: &Group, id: &str, more: Object) -> Object {
+    let mut object = one("member", id.into());
+    let role = group.member(id).map(|member| member.role.as_str());
+    object.insert("role".into(), role.into());
+    object.extend(more);
+    object
+}
+
+fn one(key: &str, value: Value) -> Object {
+    Object::from_iter([(key.to_owned(), value)])
+}
