@@ -1,1 +1,21 @@
-//! bytes from a console in, what was found in them out
+//! Bytes from a console in, what was found in them out: expect, dialogue, LAVA's markers, kernel trouble,
+//! split markers and the status of typed commands.
+//!
+//! Nothing here reads, writes or looks at a clock: the caller pushes what it read and says when the line has gone
+//! quiet or a deadline has passed. Every buffer has a limit, named where it is kept, because a board may print
+//! anything for ever.
+
+pub mod dialogue;
+pub mod expect;
+pub mod kernel;
+pub mod lines;
+pub mod marker;
+pub mod matcher;
+pub mod menu;
+pub mod parse;
+pub mod reply;
+pub mod results;
+pub mod script;
+pub mod signal;
+pub mod stage;
+pub mod template;

@@ -30,7 +30,7 @@ pub enum Wake {
 
 impl Holder {
     /// How long a holder waits for its reader to close after `gone`.
-    const GRACE: Duration = Duration::from_secs(30);
+    pub const GRACE: Duration = Duration::from_secs(30);
 
     /// Watches standard output from now on.
     ///
@@ -41,6 +41,11 @@ impl Holder {
         let mode =
             SFlag::from_bits_truncate(fstat(&out).cannot("look at standard output")?.st_mode & SFlag::S_IFMT.bits());
         Ok(Self { watched: mode == SFlag::S_IFIFO || mode == SFlag::S_IFSOCK, out })
+    }
+
+    /// Whether there is a reader to watch.
+    pub fn has_reader(&self) -> bool {
+        self.watched
     }
 
     /// Waits until the reader goes, a signal comes, one of `others` is ready, or `deadline` passes, in this order of weight.

@@ -1,0 +1,115 @@
+//! The last lines of a console, for diagnostics: "last seen: …".
+
+use std::collections::VecDeque;
+
+/// Bytes kept of one line; what is longer is cut.
+const LINE_BYTES: usize = 200;
+
+/// The last few lines that were not empty.
+#[derive(Debug)]
+pub struct Lines {
+    keep: usize,
+    done: VecDeque<Vec<u8>>,
+    open: Vec<u8>,
+}
+
+impl Lines {
+    /// Keeps up to `keep` finished lines and the one that is still being written.
+    pub fn new(keep: usize) -> Lines {
+        Lines { keep, done: VecDeque::new(), open: Vec::new() }
+    }
+
+    /// Takes what was read. A carriage return or a newline ends a line.
+    pub fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match byte {
+                b'\r' | b'\n' => self.end_line(),
+                _ if self.open.len() < LINE_BYTES => self.open.push(byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.open);
+        if readable(&line).trim().is_empty() {
+            return;
+        }
+        if self.done.len() == self.keep {
+            self.done.pop_front();
+        }
+        self.done.push_back(line);
+    }
+
+    /// The last line with something on it, made readable; none if nothing was seen.
+    pub fn last(&self) -> Option<String> {
+        let open = readable(&self.open);
+        if !open.trim().is_empty() {
+            return Some(open.trim().to_owned());
+        }
+        self.done.back().map(|line| readable(line).trim().to_owned())
+    }
+
+    /// All lines kept, oldest first, made readable.
+    pub fn all(&self) -> Vec<String> {
+        let open = (!self.open.is_empty()).then_some(&self.open);
+        self.done.iter().chain(open).map(|line| readable(line)).collect()
+    }
+}
+
+/// `bytes` as one line for a person: terminal sequences left out, other control characters escaped, what is no UTF-8
+/// replaced.
+pub fn readable(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    let text = String::from_utf8_lossy(bytes);
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char == '\x1b' && chars.next_if_eq(&'[').is_some() {
+            // A terminal's sequence: parameters, then one letter or sign.
+            while chars.next_if(|next| matches!(next, '\x20'..='\x3f')).is_some() {}
+            chars.next_if(|next| matches!(next, '\x40'..='\x7e'));
+        } else if char.is_control() {
+            out.extend(char.escape_default());
+        } else {
+            out.push(char);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_the_one_being_written() {
+        let mut lines = Lines::new(2);
+        lines.push(b"U-Boot 2024\r\n\r\nHit any");
+        lines.push(b" key: 3 ");
+        assert_eq!(lines.last().as_deref(), Some("Hit any key: 3"));
+        lines.push(b"\r\n  \r\n");
+        assert_eq!(lines.last().as_deref(), Some("Hit any key: 3"));
+        assert_eq!(lines.all(), ["U-Boot 2024", "Hit any key: 3 "]);
+    }
+
+    #[test]
+    fn only_the_newest_lines_are_kept_and_long_ones_are_cut() {
+        let mut lines = Lines::new(1);
+        lines.push(b"one\n");
+        lines.push(&[b'x'; 10_000]);
+        lines.push(b"\n");
+        assert_eq!(lines.all(), ["x".repeat(200)]);
+    }
+
+    #[test]
+    fn control_characters_are_escaped_and_cursor_movements_left_out() {
+        assert_eq!(readable(b"\x1b[0m\x1b[37mgrub> \x07a\xffb\x00\x1b"), "grub> \\u{7}a\u{fffd}b\\u{0}\\u{1b}");
+    }
+
+    #[test]
+    fn a_line_of_terminal_sequences_is_empty() {
+        let mut lines = Lines::new(4);
+        lines.push(b"login: root\r\n\x1b[2J\x1b[0m\r\n");
+        assert_eq!(lines.last().as_deref(), Some("login: root"));
+    }
+}

@@ -1,0 +1,60 @@
+//! The members of a group: ids in the order of the roles.
+
+use crate::roles::{Kind, Role};
+use mn_msg::role::Member;
+
+/// The members of all roles and, for each, its role's place in `roles`; ids count up from `first`.
+pub fn members(roles: &[Role], first: u64) -> Vec<(usize, Member)> {
+    let places = roles.iter().enumerate().flat_map(|(place, role)| (0..role.count).map(move |_| place));
+    let ids: Vec<(usize, u64)> = places.zip(first..).collect();
+    let id_of = |name: &str| ids.iter().find(|(place, _)| roles[*place].name == name).map(|(_, id)| id.to_string());
+    let member = |&(place, id): &(usize, u64)| {
+        let role: &Role = &roles[place];
+        let host = match &role.kind {
+            Kind::Connection(host) => id_of(host),
+            Kind::Device(_) => None,
+        };
+        (place, Member { job_id: id.to_string(), role: role.name.clone(), host })
+    };
+    ids.iter().map(member).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mn_yaml::Position;
+
+    fn role(name: &str, count: u32, kind: Kind) -> Role {
+        Role {
+            name: name.to_owned(),
+            position: Position::START,
+            count,
+            kind,
+            start: None,
+            timeout: None,
+            environment: None,
+        }
+    }
+
+    #[test]
+    fn ids_follow_the_order_of_roles_and_connections_know_their_host() {
+        let roles = [
+            role("guest", 2, Kind::Connection("host".to_owned())),
+            role("idle", 0, Kind::Device("x".to_owned())),
+            role("host", 1, Kind::Device("x".to_owned())),
+        ];
+        let found: Vec<_> = members(&roles, 9)
+            .into_iter()
+            .map(|(place, member)| (place, member.job_id, member.role, member.host))
+            .collect();
+        let text = |text: &str| text.to_owned();
+        assert_eq!(
+            found,
+            [
+                (0, text("9"), text("guest"), Some(text("11"))),
+                (0, text("10"), text("guest"), Some(text("11"))),
+                (2, text("11"), text("host"), None),
+            ]
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! How long anything may take: what the job and the dictionary say, and what results.
+
+use crate::findings::Findings;
+use crate::read::{Keys, mapping};
+use mn_yaml::{Mapping, Node};
+
+/// The timeout of what nobody gave one, in seconds.
+pub const BUILT_IN: u64 = 30;
+
+/// The longest timeout, in seconds: about thirty years, so that sums and clocks are safe.
+const MOST: f64 = 1e9;
+
+const UNITS: [(&str, f64); 4] = [("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0)];
+
+/// Timeouts by the name of their action, in seconds.
+pub type Named = Vec<(String, u64)>;
+
+/// The job's own timeouts, in seconds.
+#[derive(Clone, Debug, Default)]
+pub struct JobTimeouts {
+    /// All actions together.
+    pub job: u64,
+    /// Any action that has no other.
+    pub action: Option<u64>,
+    /// Actions by their name.
+    pub actions: Named,
+    /// A wait that has no other limit.
+    pub connection: Option<u64>,
+}
+
+/// What decides about the actions of one block, from weak to strong.
+pub struct Scope<'a> {
+    /// The job's.
+    pub job: &'a JobTimeouts,
+    /// The dictionary's, by name.
+    pub device: &'a Named,
+    /// The block's own.
+    pub block: Option<u64>,
+    /// The block's, by name.
+    pub named: &'a Named,
+}
+
+impl Scope<'_> {
+    /// The timeout of the action `name` in seconds. The block's beats the dictionary's, as in LAVA.
+    pub fn resolve(&self, name: &str) -> u64 {
+        let built_in = if name == "bootloader-commands" { 90 } else { BUILT_IN };
+        by_name(self.named, name)
+            .or_else(|| by_name(&self.job.actions, name))
+            .or(self.block)
+            .or_else(|| by_name(self.device, name))
+            .or(self.job.action)
+            .unwrap_or(built_in)
+    }
+}
+
+fn by_name(named: &Named, name: &str) -> Option<u64> {
+    named.iter().find(|(known, _)| known == name).map(|(_, seconds)| *seconds)
+}
+
+/// The `timeouts` of a job.
+pub fn read_job(map: &Mapping, findings: &mut Findings) -> JobTimeouts {
+    let keys = Keys {
+        of: "the job's timeouts",
+        known: &["job", "action", "actions", "connection", "connections", "queue"],
+        unsupported: &[],
+    };
+    keys.check(map, findings);
+    let Some(job) = findings.ok(map.require("job")).and_then(|node| read(node, findings)) else {
+        return JobTimeouts::default();
+    };
+    let mut within = |key: &str| {
+        let node = map.get(key)?;
+        read_within(node, job, findings)
+    };
+    let (action, connection) = (within("action"), within("connection"));
+    let actions = read_named(map, "actions", Some(job), findings);
+    read_named(map, "connections", Some(job), findings);
+    JobTimeouts { job, action, actions, connection }
+}
+
+/// A mapping from names to timeouts, each within the job's when that is given.
+pub fn read_named(map: &Mapping, key: &str, job: Option<u64>, findings: &mut Findings) -> Named {
+    let Some(map) = mapping(map, key, findings) else { return Named::new() };
+    let mut named = Named::new();
+    for entry in map.entries() {
+        let seconds = match job {
+            Some(job) => read_within(&entry.value, job, findings),
+            None => read(&entry.value, findings),
+        };
+        named.extend(seconds.map(|seconds| (entry.key.clone(), seconds)));
+    }
+    named
+}
+
+/// A timeout in seconds that may not be longer than the job's.
+pub fn read_within(node: &Node, job: u64, findings: &mut Findings) -> Option<u64> {
+    let seconds = read(node, findings)?;
+    if job != 0 && seconds > job {
+        let text = format!("timeout of {seconds} seconds is longer than the job's {job}");
+        findings.error(node.position(), text);
+    }
+    Some(seconds)
+}
+
+/// A timeout in seconds: the sum of its units, whole seconds.
+pub fn read(node: &Node, findings: &mut Findings) -> Option<u64> {
+    let map = findings.ok(node.as_map())?;
+    let known = &["days", "hours", "minutes", "seconds", "skip"];
+    Keys { of: "a timeout", known, unsupported: &[] }.check(map, findings);
+    let mut sum = 0.0;
+    for (unit, seconds) in UNITS {
+        let Some(node) = map.get(unit) else { continue };
+        let value = findings.ok(node.as_float())?;
+        if !(0.0..=MOST).contains(&(value * seconds)) {
+            findings.error(node.position(), format!("'{unit}' is {value}: a timeout is 0 to {MOST} seconds"));
+            return None;
+        }
+        sum += value * seconds;
+    }
+    // Small and not negative, as checked above.
+    let seconds = sum as u64;
+    if seconds == 0 {
+        findings.warn(node.position(), format!("timeout of 0 seconds: {BUILT_IN} are taken, as LAVA does"));
+        return Some(BUILT_IN);
+    }
+    Some(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout(text: &str) -> (Option<u64>, Vec<String>, Vec<String>) {
+        let document = mn_yaml::parse(text.as_bytes()).unwrap();
+        let mut findings = Findings::new("job");
+        let seconds = read(&document.root, &mut findings);
+        (seconds, findings.error_lines(), findings.warning_lines())
+    }
+
+    #[test]
+    fn units_add_up_to_whole_seconds() {
+        assert_eq!(timeout("{minutes: 21}").0, Some(1260));
+        assert_eq!(timeout("{hours: 1, minutes: 1, seconds: 1.9}").0, Some(3661));
+        assert_eq!(timeout("{days: 1, skip: true}").0, Some(86400));
+    }
+
+    #[test]
+    fn nothing_is_thirty_seconds_with_a_warning() {
+        for text in ["{}", "{seconds: 0}"] {
+            let (seconds, errors, warnings) = timeout(text);
+            assert_eq!((seconds, errors.len()), (Some(30), 0), "{text}");
+            assert_eq!(warnings, ["job:1:1: timeout of 0 seconds: 30 are taken, as LAVA does"], "{text}");
+        }
+        let warnings = timeout("{minute: 3}").2;
+        assert_eq!(warnings[1], "job:1:2: unknown key 'minute' of a timeout is ignored: did you mean 'minutes'?");
+    }
+
+    #[test]
+    fn a_text_or_a_sign_is_no_timeout() {
+        assert_eq!(timeout("10").1, ["job:1:1: expected a mapping, found the integer 10"]);
+        assert_eq!(timeout("{minutes: '5'}").1, ["job:1:11: expected a number, found text"]);
+        assert_eq!(timeout("{minutes: yes}").1, ["job:1:11: expected a number, found the boolean true"]);
+        assert_eq!(timeout("{minutes: -1}").1, ["job:1:11: 'minutes' is -1: a timeout is 0 to 1000000000 seconds"]);
+        assert_eq!(timeout("{days: 99999999}").1.len(), 1);
+    }
+
+    #[test]
+    fn the_nearest_word_decides() {
+        let named = |name: &str, seconds| vec![(name.to_owned(), seconds)];
+        let mut job = JobTimeouts { job: 900, ..JobTimeouts::default() };
+        let (mut device, mut block, mut own) = (Named::new(), None, Named::new());
+        let resolve = |job: &JobTimeouts, device: &Named, block, own: &Named| {
+            Scope { job, device, block, named: own }.resolve("bootloader-commands")
+        };
+        assert_eq!(resolve(&job, &device, block, &own), 90);
+        job.action = Some(300);
+        assert_eq!(resolve(&job, &device, block, &own), 300);
+        device = named("bootloader-commands", 180);
+        assert_eq!(resolve(&job, &device, block, &own), 180);
+        block = Some(240);
+        assert_eq!(resolve(&job, &device, block, &own), 240);
+        job.actions = named("bootloader-commands", 100);
+        assert_eq!(resolve(&job, &device, block, &own), 100);
+        own = named("bootloader-commands", 50);
+        assert_eq!(resolve(&job, &device, block, &own), 50);
+    }
+
+    #[test]
+    fn no_timeout_is_longer_than_the_jobs() {
+        let document =
+            mn_yaml::parse(b"{job: {minutes: 1}, action: {minutes: 2}, actions: {x: {minutes: 3}}}").unwrap();
+        let mut findings = Findings::new("job");
+        read_job(document.root.as_map().unwrap(), &mut findings);
+        assert_eq!(
+            findings.error_lines(),
+            [
+                "job:1:29: timeout of 120 seconds is longer than the job's 60",
+                "job:1:56: timeout of 180 seconds is longer than the job's 60"
+            ]
+        );
+    }
+}
