@@ -493,7 +493,6 @@ fn errors_in_actions_have_their_place_and_their_mend() {
                 "to: tfpt",
                 "24:9: deploy method 'tfpt' (did you mean 'tftp'?) is not supported by this version",
             ),
-            ("to: tftp", "to: tftp\n    os: debian", "25:5: 'os' of a deploy to tftp is not supported by this version"),
             (
                 "to: tftp",
                 "to: tftp\n    namespace: a",
@@ -572,11 +571,10 @@ fn errors_in_actions_have_their_place_and_their_mend() {
                 "    interactive: []\n    definitions:\n",
                 "68:5: 'interactive' of a test is not supported by this version",
             ),
-            ("from: git", "from: url", "69:13: a definition from 'url' is not supported by this version"),
             (
                 "from: git",
                 "from: inlin",
-                "69:13: a definition comes from 'git' or 'inline', not 'inlin': did you mean 'inline'?",
+                "69:13: a definition comes from 'git', 'inline' or 'url', not 'inlin': did you mean 'inline'?",
             ),
             ("name: smoke", "name: smo.ke", "72:13: name 'smo.ke' is not of letters, digits, underscores and hyphens"),
             ("name: smoke", "name: lava", "72:13: name 'lava' is reserved: choose another"),
@@ -605,11 +603,6 @@ fn errors_in_the_job_itself_are_told() {
         2,
         &[
             ("job_name: two guests on one board\n", "", "1:1: missing key 'job_name'"),
-            (
-                "job_name: two guests",
-                "secrets: {KEY: hunter2}\njob_name: two guests",
-                "1:1: 'secrets' of the job is not supported by this version",
-            ),
             ("  job: {minutes: 30}\n", "", "3:3: missing key 'job'"),
             (
                 "protocols:\n",
@@ -629,10 +622,37 @@ fn errors_in_the_job_itself_are_told() {
             ("actions:\n- deploy", "action:\n- deploy", "1:1: missing key 'actions'"),
         ],
     );
-    let outcome = split(&["--check"], &edited("job_name: two", "secrets: {KEY: hunter2}\njob_name: two"));
-    assert!(!outcome.stderr.contains("hunter2"));
     assert_refused("- a\n", &["1:1: expected a mapping, found a list"]);
     assert_refused("", &["1:1: expected a mapping, found nothing"]);
+}
+
+#[test]
+fn a_secret_is_in_no_message() {
+    let outcome = split(&[], &edited("job_name: two", "secrets: {KEY: hunter2}\njob_name: two"));
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("hunter2") && !outcome.stdout.contains("hunter2"));
+}
+
+#[test]
+fn a_definition_may_come_from_an_archive_and_a_deploy_may_name_its_system() {
+    let mut job = edited("to: tftp\n", "to: tftp\n    os: debian\n");
+    let keys = "from: url, compression: xz, strip-components: 1, headers: {Accept: x}";
+    let url =
+        format!("{keys}, md5sum: 900150983cd24fb0d6963f7d28e17f72, repository: 'http://h/x', name: u, path: u.yaml");
+    job = job.replacen("    definitions:\n", &format!("    definitions:\n    - {{{url}}}\n"), 1);
+    let outcome = split(&[], &job);
+    let messages: Vec<Value> =
+        outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    let roles: Vec<_> =
+        messages.iter().map(|message| &message["data"]).filter(|data| data["role"].is_string()).collect();
+    let host = roles.iter().find(|role| role["role"] == "host").expect("there is a host");
+    assert_eq!(host["actions"][0]["os"], "debian");
+    let mut definitions = roles.iter().flat_map(|role| role["actions"][2]["definitions"].as_array().expect("a list"));
+    let definition = definitions.find(|definition| definition["from"] == "url").expect("there is one");
+    let fields = ["compression", "strip_components", "headers", "md5sum"].map(|field| definition[field].clone());
+    assert_eq!(json!(fields), json!(["xz", 1, {"Accept": "x"}, "900150983cd24fb0d6963f7d28e17f72"]));
+    assert!(definition.get("shallow").is_none() && definition["repository"].is_string());
 }
 
 #[test]

@@ -98,6 +98,11 @@ fn git(number: usize, name: &str, repository: &str, path: &str) -> Value {
     })
 }
 
+/// A definition from an archive.
+fn archived(address: &str) -> Value {
+    json!({"from": "url", "name": "d", "run": "0_d", "uuid": "1_1", "path": "a.yaml", "repository": address})
+}
+
 /// The definition with one field changed.
 fn with(mut definition: Value, field: &str, value: Value) -> Value {
     definition[field] = value;
@@ -497,8 +502,18 @@ fn a_definition_that_cannot_be_fetched_or_used_is_named_and_nothing_is_written()
         (of("passwd.yaml"), 2, using("passwd.yaml") + "its path leads out of the repository"),
         (of("broken.yaml"), 2, using("broken.yaml") + "2:9: "),
         (of("list.yaml"), 2, using("list.yaml") + "it is a list, not a map"),
-        (json!({"from": "url", "name": "d", "run": "0_d", "uuid": "1_1", "path": "a.yaml", "repository": "http://h/x.tar"}), 2,
-            "cannot use the definition 'd' ('a.yaml' of 'http://h/x.tar'): 'from: url' is not supported by this version".to_owned()),
+        (archived("ftp://h/x.tar"), 2,
+            "cannot fetch the definition 'd' ('a.yaml' of 'ftp://h/x.tar'): its address is not http, https or file".to_owned()),
+        (archived("http://u:p@127.0.0.1:1/x.tar"), 3,
+            "cannot fetch the definition 'd' ('a.yaml' of 'http://127.0.0.1:1/x.tar'): Connection refused".to_owned()),
+        (with(archived("http://h/x.zip"), "compression", json!("zip")), 2,
+            "cannot fetch the definition 'd' ('a.yaml' of 'http://h/x.zip'): its compression 'zip' is none of gz, bz2, xz, zstd".to_owned()),
+        (with(archived("http://h/x"), "sha256sum", json!("abc")), 2,
+            "cannot fetch the definition 'd' ('a.yaml' of 'http://h/x'): its sha256sum 'abc' is none".to_owned()),
+        (archived("file:///no/such.tar"), 3,
+            "cannot fetch the definition 'd' ('a.yaml' of 'file:///no/such.tar'): cannot open it: No such file or directory".to_owned()),
+        (with(inline(0, "d", steps(&[])), "from", json!("bzr")), 2,
+            "cannot use the definition 'd': 'from: bzr' is not supported by this version".to_owned()),
         (inline(0, "d", json!({"metadata": {}, "run": {"steps": [{"a": "b"}]}})), 2,
             "cannot use the definition 'd': item 1 of its 'run: steps' is a map, not text: put it in quotes".to_owned()),
         (with(inline(0, "d", steps(&[])), "path", json!("../../x")), 2,
@@ -543,6 +558,235 @@ fn a_key_that_is_given_twice_is_warned_of() {
         packed.stderr
     );
     assert!(member(&packed.overlay(0), "lava-4212/0/tests/0_d/run.sh").contains("\nset -x\nb\nset +x\n"));
+}
+
+/// An archive of a directory with a definition, in a directory of its own.
+fn archive(name: &str, arguments: &[&str]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let top = directory.path().join("top");
+    fs::create_dir(&top).unwrap();
+    fs::write(top.join("a.yaml"), "metadata: {name: a}\nrun: {steps: [./go.sh]}\n").unwrap();
+    fs::write(top.join("go.sh"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(top.join("go.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::hard_link(top.join("go.sh"), top.join("same.sh")).unwrap();
+    symlink("go.sh", top.join("link")).unwrap();
+    let status =
+        Command::new("tar").args(arguments).arg("-cf").arg(name).arg("top").current_dir(directory.path()).status();
+    assert!(status.unwrap().success());
+    directory
+}
+
+#[test]
+fn a_definition_comes_from_an_archive_on_a_server() {
+    for (name, arguments, compression) in [
+        ("x.tar", &[][..], Value::Null),
+        ("x.tar.gz", &["--gzip"], json!("gz")),
+        ("x.tar.xz", &["--xz"], json!("xz")),
+        ("x.tar.bz2", &["--bzip2"], json!("bz2")),
+    ] {
+        let (served, out) = (archive(name, arguments), tempfile::tempdir().unwrap());
+        let digest = Command::new("sha256sum").arg(served.path().join(name)).output().unwrap().stdout;
+        let mut definition = archived(&format!("{}/{name}", serve(served.path())));
+        definition["compression"] = compression;
+        definition["strip_components"] = json!(1);
+        definition["sha256sum"] = json!(String::from_utf8(digest).unwrap()[..64]);
+        let packed = pack(&stream(&[role(json!([definition]))]), out.path());
+        assert_eq!((packed.stderr.as_str(), packed.status), ("", 0), "{name}");
+        let overlay = packed.overlay(0);
+        let run = "lava-4212/0/tests/0_d";
+        assert_eq!(member(&overlay, &format!("{run}/go.sh")), "#!/bin/sh\n");
+        assert!(member(&overlay, &format!("{run}/testdef_metadata")).contains("branch_vcs: url\nproject_name: a\n"));
+        let listing = tar(&["--list", "--verbose", "--gzip"], &overlay);
+        assert!(listing.contains(&format!("{run}/link -> go.sh\n")), "{listing}");
+        assert!(listing.contains(&format!("{run}/same.sh link to {run}/go.sh\n")), "{listing}");
+        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn an_archive_that_is_not_the_one_is_refused() {
+    let (served, out) = (archive("x.tar", &[]), tempfile::tempdir().unwrap());
+    let address = format!("{}/x.tar", serve(served.path()));
+    let refused = |definition: Value, status: i32, reason: &str| {
+        let what =
+            format!("cannot fetch the definition 'd' ('a.yaml' of '{}'): ", definition["repository"].as_str().unwrap());
+        pack(&stream(&[role(json!([definition]))]), out.path()).assert_refused(status, &format!("{what}{reason}"));
+        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+    };
+    let found = Command::new("md5sum").arg(served.path().join("x.tar")).output().unwrap().stdout;
+    let found = String::from_utf8(found).unwrap()[..32].to_owned();
+    let wrong = "0".repeat(32);
+    let reason = format!("its md5sum is {found}, not {wrong} as the job says");
+    refused(with(archived(&address), "md5sum", json!(wrong)), 2, &reason);
+    refused(archived(&address.replace("x.tar", "none")), 3, "the server answers 404 Not Found");
+    refused(with(archived(&address), "compression", json!("gz")), 2, "it is no archive: invalid gzip header");
+    let packed = pack(&stream(&[role(json!([archived(&address)]))]), out.path());
+    let what = format!("cannot use the definition 'd' ('a.yaml' of '{address}'): ");
+    packed.assert_refused(2, &format!("{what}there is no such file in the archive"));
+}
+
+#[test]
+fn four_members_clone_a_repository_once() {
+    let (repository, run_dir, bin) = (repository(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let here = url(repository.path());
+    // A git that keeps account of what is asked of the repository itself.
+    let git_path =
+        String::from_utf8(Command::new("sh").args(["-c", "command -v git"]).output().unwrap().stdout).unwrap();
+    let git_path = git_path.trim_end();
+    let fake = bin.path().join("git");
+    let account = bin.path().join("account");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *'{here}'*) echo \"$1\" >>'{}' ;; esac\nexec {git_path} \"$@\"\n",
+        account.display()
+    );
+    fs::write(&fake, script).unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap());
+    let root = run_dir.path().to_str().unwrap().to_owned();
+    let members: Vec<_> = (4212..4216)
+        .map(|id| {
+            let mut message = role(json!([git(0, "smoke", &here, "smoke.yaml")]));
+            message["data"]["job_id"] = json!(id.to_string());
+            let (path, root) = (path.clone(), root.clone());
+            std::thread::spawn(move || overlay_pack(&stream(&[message]), &["--run-dir", &root], &[("PATH", &path)]))
+        })
+        .collect();
+    let commit = run_git(repository.path(), &["rev-parse", "HEAD"]);
+    for member in members {
+        let packed = member.join().unwrap();
+        assert_eq!((packed.stderr.as_str(), packed.status), ("", 0));
+        assert_eq!(packed.overlay(0)["runs"][0]["commit_id"], json!(commit));
+    }
+    let asked = fs::read_to_string(account).unwrap();
+    assert_eq!(asked.lines().filter(|&word| word == "clone").count(), 1, "{asked}");
+}
+
+#[test]
+fn a_cache_is_brought_up_to_date_and_follows_the_default_branch() {
+    let (repository, cache, out) = (repository(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let root = repository.path();
+    let definition = git(0, "d", &url(root), "smoke.yaml");
+    let commit = |definition: &Value| {
+        let arguments = ["-o", out.path().to_str().unwrap(), "--cache", cache.path().to_str().unwrap()];
+        let packed = overlay_pack(&stream(&[role(json!([definition]))]), &arguments, &[]);
+        assert_eq!((packed.stderr.as_str(), packed.status), ("", 0));
+        packed.overlay(0)["runs"][0]["commit_id"].as_str().unwrap().to_owned()
+    };
+    let first = commit(&definition);
+    run_git(root, &["checkout", "--quiet", "-b", "next"]);
+    run_git(root, &["branch", "--quiet", "-D", "main"]);
+    run_git(root, &["commit", "--quiet", "--allow-empty", "--message=two"]);
+    let second = run_git(root, &["rev-parse", "HEAD"]);
+    assert_ne!(first, second);
+    assert_eq!(commit(&definition), second);
+    assert_eq!(commit(&with(definition, "revision", json!(first))), first);
+}
+
+#[test]
+fn repositories_that_an_install_lists_are_in_the_definitions_directory() {
+    let (repository, out) = (repository(), tempfile::tempdir().unwrap());
+    let here = url(repository.path());
+    let mut definition = steps(&["ls"]);
+    definition["install"] = json!({"git-repos": [{"url": "WHERE", "branch": "main", "destination": "tools"}]});
+    let order = with(inline(0, "d", definition.clone()), "parameters", json!({"WHERE": here}));
+    let packed = pack(&stream(&[role(json!([order.clone()]))]), out.path());
+    assert_eq!((packed.stderr.as_str(), packed.status), ("", 0));
+    let listing = tar(&["--list", "--gzip"], &packed.overlay(0));
+    assert!(listing.contains("/tests/0_d/tools/dir/scripts/go.sh\n") && !listing.contains("/tools/.git"), "{listing}");
+    let skipping = with(order.clone(), "skip_install", json!(["git-repos"]));
+    let listing = tar(&["--list", "--gzip"], &pack(&stream(&[role(json!([skipping]))]), out.path()).overlay(0));
+    assert!(!listing.contains("/tools"), "{listing}");
+    let missing = with(order, "parameters", json!({"WHERE": "file:///no/such.git"}));
+    let missing = stream(&[role(json!([missing]))]);
+    let reason = "cannot fetch 'file:///no/such.git' for the definition 'd': '/no/such.git' does not appear to be a git repository";
+    pack(&missing, out.path()).assert_refused(3, reason);
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let (repository, out) = (repository(), tempfile::tempdir().unwrap());
+    // Something that takes more than one thread's share.
+    let large: String = (0..200_000).map(|number| format!("{number}\n")).collect();
+    fs::write(repository.path().join("large"), large).unwrap();
+    run_git(repository.path(), &["add", "--all"]);
+    run_git(repository.path(), &["commit", "--quiet", "--message=two"]);
+    let input = stream(&[role(json!([git(0, "smoke", &url(repository.path()), "smoke.yaml")]))]);
+    let bytes = |threads: &str| {
+        let packed = overlay_pack(&input, &["-o", out.path().to_str().unwrap(), "--threads", threads], &[]);
+        assert_eq!((packed.stderr.as_str(), packed.status), ("", 0));
+        fs::read(packed.overlay(0)["file"].as_str().unwrap()).unwrap()
+    };
+    let one = bytes("1");
+    assert!(one.len() > 256 << 10 && one == bytes("2") && one == bytes("7"));
+}
+
+#[test]
+fn an_archive_may_have_another_name() {
+    let out = tempfile::tempdir().unwrap();
+    let named = |name: &str, messages: &[Value]| {
+        overlay_pack(&stream(messages), &["-o", out.path().to_str().unwrap(), "--name", name], &[])
+    };
+    let message = role(json!([inline(0, "d", steps(&["ls"]))]));
+    let packed = named("lava-{job_id}-{role}-{level}.tgz", std::slice::from_ref(&message));
+    assert!(packed.overlay(0)["file"].as_str().unwrap().ends_with("/lava-4212-server-1.1.4.tgz"));
+    let reason = "cannot pack the role 'server': its archive cannot have the name 'a/b'";
+    named("a/b", std::slice::from_ref(&message)).assert_refused(2, reason);
+    let twice = named("x", &[message.clone(), message]);
+    let reason = "overlay-pack: cannot pack the role 'server': 'x' is the archive of another role already\n";
+    assert_eq!((twice.stderr.as_str(), twice.status), (reason, 2));
+}
+
+#[test]
+fn a_list_says_what_would_be_inside_and_writes_nothing() {
+    let out = tempfile::tempdir().unwrap();
+    let message = role(json!([inline(0, "d", steps(&["ls"]))]));
+    let packed = overlay_pack(&stream(&[message.clone()]), &["--list", "-o", out.path().to_str().unwrap()], &[]);
+    assert_eq!((packed.stderr.as_str(), packed.status), ("", 0));
+    assert_eq!(packed.lines[0], "4212-overlay-1.1.4.tar.gz:");
+    assert_eq!(packed.lines[1], "drwxr-xr-x         0 lava-4212/");
+    assert!(packed.lines.contains(&"-rw-r--r--        12 lava-4212/0/tests/0_d/uuid".to_owned()));
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+    // The same names as in the archive itself.
+    let archived = tar(&["--list", "--gzip"], &pack(&stream(&[message]), out.path()).overlay(0));
+    let listed: Vec<_> = packed.lines[1..].iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(listed, archived.lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_tests_learn_the_dispatchers_address_where_it_is_known() {
+    let out = tempfile::tempdir().unwrap();
+    let message = role(json!([inline(0, "d", steps(&["ls"]))]));
+    let environment = |message: Value, arguments: &[&str]| {
+        let arguments = [&["-o", out.path().to_str().unwrap()], arguments].concat();
+        member(&overlay_pack(&stream(&[message]), &arguments, &[]).overlay(0), "lava-4212/environment")
+    };
+    let given = environment(message.clone(), &["--dispatcher-ip", "192.0.2.1"]);
+    assert!(
+        given.contains("\nexport LAVA_JOB_ID='4212'\nexport LAVA_DISPATCHER_IP='192.0.2.1'\nexport LAVA_JOB_TAGS=''\n")
+    );
+    let mut staged = message;
+    staged["data"]["staged"] = json!({"LAVA_DISPATCHER_IP": "192.0.2.2"});
+    assert!(environment(staged, &[]).contains("\nexport LAVA_DISPATCHER_IP='192.0.2.2'\n"));
+}
+
+#[test]
+fn secrets_are_on_the_board_and_nowhere_else() {
+    let run_dir = tempfile::tempdir().unwrap();
+    let root = run_dir.path();
+    fs::write(root.join("job.yaml"), "job_name: x\nsecrets: {TOKEN: hunter2, PHRASE: it's so}\n").unwrap();
+    let input = stream(&[role(json!([inline(0, "d", steps(&["ls"]))]))]);
+    let packed = overlay_pack(&input, &["-v", "--run-dir", root.to_str().unwrap()], &[]);
+    assert_eq!(packed.status, 0, "{}", packed.stderr);
+    let text = member(&packed.overlay(0), "lava-4212/secrets");
+    assert_eq!(text, "TOKEN=hunter2\nPHRASE='it'\\''s so'\n");
+    let logged = fs::read_to_string(root.join("progress.jsonl")).unwrap() + &packed.stderr + &packed.lines.concat();
+    assert!(!logged.contains("hunter2"), "{logged}");
+    let file = root.join("mine");
+    fs::write(&file, "OTHER: 7\n").unwrap();
+    let packed = overlay_pack(&input, &["--run-dir", root.to_str().unwrap(), "--secrets", file.to_str().unwrap()], &[]);
+    assert_eq!(member(&packed.overlay(0), "lava-4212/secrets"), "OTHER=7\n");
+    let reason = "cannot open '/no/such': No such file or directory";
+    overlay_pack(&input, &["--secrets", "/no/such"], &[]).assert_refused(3, reason);
 }
 
 /// A git that does as the test says, in front of PATH.

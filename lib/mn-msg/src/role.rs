@@ -182,6 +182,9 @@ pub struct Deploy {
     /// Multinode calls bound to a step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<BoundCall>,
+    /// The distribution that the job says is on the board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
 }
 
 /// A file to fetch.
@@ -374,7 +377,7 @@ pub struct Test {
 /// A test definition as the job names it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Definition {
-    /// `inline` or `git`.
+    /// `inline`, `git` or `url`.
     pub from: String,
     /// Its name.
     pub name: String,
@@ -387,7 +390,7 @@ pub struct Definition {
     /// The definition itself, when it is inline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Value>,
-    /// The repository, of git.
+    /// The repository, of git; the archive's address, of url.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// The branch, of git.
@@ -405,6 +408,24 @@ pub struct Definition {
     /// Whether submodules come along, of git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recursive: Option<bool>,
+    /// How the archive is compressed, of url: `gz`, `bz2`, `xz`, `zstd`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<String>,
+    /// How many directories are taken off the archive's names, of url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strip_components: Option<u32>,
+    /// Headers of the request, of url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Object>,
+    /// Digest of the archive as transferred, hexadecimal, of url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256sum: Option<String>,
+    /// Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha512sum: Option<String>,
+    /// Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5sum: Option<String>,
     /// The job's parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Object>,
@@ -443,7 +464,7 @@ pub struct Run {
     pub uuid: String,
     /// Its test block.
     pub stage: u32,
-    /// `inline` or `git`.
+    /// `inline`, `git` or `url`.
     pub from: String,
     /// The definition's name.
     pub name: String,

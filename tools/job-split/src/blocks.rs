@@ -4,15 +4,15 @@ use crate::boot::{self, Boot};
 use crate::definitions::{self, Definition};
 use crate::deploy::{self, Deploy};
 use crate::findings::Findings;
-use crate::read::{Keys, texts};
+use crate::read::{Keys, text, texts};
 use crate::rewrite::Rewrite;
 use crate::suggest::suggest;
 use crate::timeouts::{self, Named};
 use mn_yaml::{Entry, Kind, Mapping, Node, Position};
 
 /// The keys of every block; those of its kind come on top.
-const UNSUPPORTED: [&str; 7] =
-    ["connection-namespace", "failure_retry", "failure_retry_interval", "namespace", "os", "overlay_backend", "repeat"];
+const UNSUPPORTED: [&str; 6] =
+    ["connection-namespace", "failure_retry", "failure_retry_interval", "namespace", "overlay_backend", "repeat"];
 
 /// One item of the job's `actions`.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Block {
     pub timeout: Option<u64>,
     /// Timeouts of its actions by their names.
     pub timeouts: Named,
+    /// The distribution that it says is on the board.
+    pub os: Option<String>,
     /// What it does.
     pub work: Work,
 }
@@ -77,12 +79,13 @@ fn block(item: &Node, context: &Context, findings: &mut Findings) -> Option<Bloc
     let roles = roles(body, context, findings);
     let timeout = body.get("timeout").and_then(|node| timeouts::read_within(node, context.job_timeout, findings));
     let timeouts = timeouts::read_named(body, "timeouts", None, findings);
+    let os = text(body, "os", findings);
     let work = match key.as_str() {
         "deploy" => deploy::read(body, context.rewrites, findings).map(Work::Deploy),
         "boot" => boot::read(body, findings).map(Work::Boot),
         _ => definitions::read(body, context.rewrites, findings).map(Work::Test),
     };
-    Some(Block { position: *key_position, roles, timeout, timeouts, work: work.unwrap_or(Work::Broken) })
+    Some(Block { position: *key_position, roles, timeout, timeouts, os, work: work.unwrap_or(Work::Broken) })
 }
 
 fn roles(body: &Mapping, context: &Context, findings: &mut Findings) -> Vec<String> {
@@ -108,7 +111,7 @@ pub fn check_keys(
     unsupported: &[&'static str],
     findings: &mut Findings,
 ) {
-    let known = [&["role", "timeout", "timeouts"], known].concat();
+    let known = [&["os", "role", "timeout", "timeouts"], known].concat();
     let unsupported = [UNSUPPORTED.as_slice(), unsupported].concat();
     Keys { of, known: &known, unsupported: &unsupported }.check(body, findings);
 }

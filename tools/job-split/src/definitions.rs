@@ -1,6 +1,7 @@
 //! Test blocks: the definitions as the job names them.
 
 use crate::blocks::check_keys;
+use crate::deploy::{digest, one_of};
 use crate::findings::Findings;
 use crate::read::{Keys, boolean, list, mapping, object, place, require_text, text};
 use crate::rewrite::{Rewrite, rewritten};
@@ -34,6 +35,19 @@ pub struct Definition {
 enum Source {
     Inline(Value),
     Git(Git),
+    Url(Url),
+}
+
+/// An archive on a server.
+#[derive(Clone, Debug)]
+struct Url {
+    address: String,
+    compression: Option<String>,
+    strip_components: Option<u32>,
+    headers: Option<Object>,
+    sha256sum: Option<String>,
+    sha512sum: Option<String>,
+    md5sum: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,13 +82,11 @@ fn definition(item: &Node, rewrites: &[Rewrite], findings: &mut Findings) -> Opt
     let own: &[&str] = match from.as_str() {
         "git" => &["branch", "history", "recursive", "revision", "shallow"],
         "inline" => &[],
-        "url" => {
-            findings.unsupported(at("from"), "a definition from 'url'");
-            return None;
-        }
+        "url" => &["compression", "headers", "md5sum", "sha256sum", "sha512sum", "strip-components"],
         other => {
-            let hint = suggest(other, ["git", "inline"]);
-            findings.error(at("from"), format!("a definition comes from 'git' or 'inline', not '{other}'{hint}"));
+            let hint = suggest(other, ["git", "inline", "url"]);
+            findings
+                .error(at("from"), format!("a definition comes from 'git', 'inline' or 'url', not '{other}'{hint}"));
             return None;
         }
     };
@@ -83,10 +95,10 @@ fn definition(item: &Node, rewrites: &[Rewrite], findings: &mut Findings) -> Opt
     Keys { of: "a definition", known: &[&shared, own].concat(), unsupported: &[] }.check(map, findings);
     let name = require_text(map, "name", findings).filter(|name| check_name(name, at("name"), findings));
     let path = require_text(map, "path", findings);
-    let source = if from == "git" {
-        git(map, rewrites, findings).map(Source::Git)
-    } else {
-        inline(map, findings).map(Source::Inline)
+    let source = match from.as_str() {
+        "git" => git(map, rewrites, findings).map(Source::Git),
+        "url" => url(map, rewrites, findings).map(Source::Url),
+        _ => inline(map, findings).map(Source::Inline),
     };
     let definition = Definition {
         position: map.position(),
@@ -123,6 +135,25 @@ fn git(map: &Mapping, rewrites: &[Rewrite], findings: &mut Findings) -> Option<G
         history: boolean(map, "history", findings).unwrap_or(true),
         recursive: boolean(map, "recursive", findings).unwrap_or(false),
         repository: rewritten(&require_text(map, "repository", findings)?, rewrites),
+    })
+}
+
+fn url(map: &Mapping, rewrites: &[Rewrite], findings: &mut Findings) -> Option<Url> {
+    let strip = map.get("strip-components").and_then(|node| {
+        let number = node.value().as_u64().and_then(|number| u32::try_from(number).ok());
+        if number.is_none() {
+            findings.error(node.position(), "'strip-components' is not a number of directories");
+        }
+        number
+    });
+    Some(Url {
+        address: rewritten(&require_text(map, "repository", findings)?, rewrites),
+        compression: one_of(map, "compression", &["gz", "bz2", "xz", "zstd"], findings),
+        strip_components: strip,
+        headers: object(map, "headers", findings),
+        sha256sum: digest(map, "sha256sum", 64, findings),
+        sha512sum: digest(map, "sha512sum", 128, findings),
+        md5sum: digest(map, "md5sum", 32, findings),
     })
 }
 
@@ -189,23 +220,31 @@ fn signal(map: &Mapping, findings: &mut Findings) -> Option<String> {
 impl Definition {
     /// The definition as one member's message has it; `run` and `uuid` are the run's name and identifier.
     pub fn message(&self, run: String, uuid: String) -> role::Definition {
-        let (inline, git) = match &self.source {
-            Source::Inline(definition) => (Some(definition.clone()), None),
-            Source::Git(git) => (None, Some(git)),
+        let (from, inline, git, url) = match &self.source {
+            Source::Inline(definition) => ("inline", Some(definition.clone()), None, None),
+            Source::Git(git) => ("git", None, Some(git), None),
+            Source::Url(url) => ("url", None, None, Some(url)),
         };
+        let address = git.map(|git| &git.repository).or(url.map(|url| &url.address));
         role::Definition {
-            from: if git.is_some() { "git" } else { "inline" }.to_owned(),
+            from: from.to_owned(),
             name: self.name.clone(),
             run,
             uuid,
             path: self.path.clone(),
             definition: inline,
-            repository: git.map(|git| git.repository.clone()),
+            repository: address.cloned(),
             branch: git.and_then(|git| git.branch.clone()),
             revision: git.and_then(|git| git.revision.clone()),
             shallow: git.map(|git| git.shallow),
             history: git.map(|git| git.history),
             recursive: git.map(|git| git.recursive),
+            compression: url.and_then(|url| url.compression.clone()),
+            strip_components: url.and_then(|url| url.strip_components),
+            headers: url.and_then(|url| url.headers.clone()),
+            sha256sum: url.and_then(|url| url.sha256sum.clone()),
+            sha512sum: url.and_then(|url| url.sha512sum.clone()),
+            md5sum: url.and_then(|url| url.md5sum.clone()),
             parameters: self.parameters.clone(),
             skip_install: self.skip_install.clone(),
             expected: self.expected.clone(),

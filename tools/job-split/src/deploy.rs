@@ -118,7 +118,8 @@ fn check_url(url: &str, at: Position, findings: &mut Findings) {
 }
 
 /// A word of a fixed set; null counts as missing.
-fn one_of(map: &Mapping, key: &str, words: &[&str], findings: &mut Findings) -> Option<String> {
+/// A word out of a few.
+pub fn one_of(map: &Mapping, key: &str, words: &[&str], findings: &mut Findings) -> Option<String> {
     let word = text(map, key, findings)?;
     if !words.contains(&word.as_str()) {
         let at = place(map, key);
@@ -129,7 +130,8 @@ fn one_of(map: &Mapping, key: &str, words: &[&str], findings: &mut Findings) -> 
     Some(word)
 }
 
-fn digest(map: &Mapping, key: &str, digits: usize, findings: &mut Findings) -> Option<String> {
+/// A digest of so many hexadecimal digits.
+pub fn digest(map: &Mapping, key: &str, digits: usize, findings: &mut Findings) -> Option<String> {
     let digest = text(map, key, findings)?;
     if digest.len() != digits || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
         let at = place(map, key);

@@ -39,11 +39,13 @@ const KEYS: Keys = Keys {
         "priority",
         "protocols",
         "reboot_to_fastboot",
+        // Read by overlay-pack, from the job itself: no message has them.
+        "secrets",
         "tags",
         "timeouts",
         "visibility",
     ],
-    unsupported: &["device", "secrets", "worker"],
+    unsupported: &["device", "worker"],
 };
 
 /// Reads a job; what is wrong with it is among the findings.

@@ -149,6 +149,7 @@ impl Split<'_> {
             resources: Vec::new(),
             authorize: None,
             calls: Vec::new(),
+            os: block.os.clone(),
         };
         match deploy {
             Deploy::Tftp { resources, authorize } => {

@@ -1,18 +1,18 @@
 //! Writes a tree as a gzip'd tar: the same tree gives the same bytes.
 
-use flate2::write::GzEncoder;
-use flate2::{Compression, GzBuilder};
 use mn_cli::{Cannot, Error, Result, Signals, Status};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tar::{Builder, EntryType, Header};
 use tempfile::NamedTempFile;
 
+use crate::gzip::Gzip;
 use crate::tree::{Content, Member, Mode, Tree};
 
 /// The time of every member, 2 January 1980: older than the clock of any board that has one, and
@@ -34,11 +34,11 @@ pub struct Archive {
 ///
 /// # Errors
 /// Status 3 when something cannot be read or written, 128+N when a signal came.
-pub fn write(tree: &Tree, into: &Path, name: &str, signals: &mut Signals) -> Result<Archive> {
+pub fn write(tree: &Tree, into: &Path, name: &str, threads: NonZeroUsize, signals: &mut Signals) -> Result<Archive> {
     let file = into.join(name);
     let what = || format!("write '{}'", file.display());
     let hashed = Hashed { file: NamedTempFile::new_in(into).cannot(what())?, digest: Sha256::new(), size: 0 };
-    let mut builder = Builder::new(GzBuilder::new().mtime(0).write(hashed, Compression::default()));
+    let mut builder = Builder::new(Gzip::new(hashed, threads).cannot(what())?);
     let mut links = Links::default();
     for (name, member) in tree.members() {
         if let Some(signal) = signals.take() {
@@ -46,7 +46,7 @@ pub fn write(tree: &Tree, into: &Path, name: &str, signals: &mut Signals) -> Res
         }
         append(&mut builder, name, member, &mut links).cannot(format_args!("pack '{}'", name.display()))?;
     }
-    let hashed = builder.into_inner().and_then(GzEncoder::finish).cannot(what())?;
+    let hashed = builder.into_inner().and_then(Gzip::finish).cannot(what())?;
     hashed.file.persist(&file).map_err(|error| error.error).cannot(what())?;
     let sha256 = hashed.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Archive { file, sha256, size: hashed.size })
@@ -139,7 +139,7 @@ mod tests {
     /// Type, name and link of each member of what is written.
     fn written(tree: &Tree) -> Vec<(EntryType, String, String)> {
         let into = tempfile::tempdir().unwrap();
-        let archive = write(tree, into.path(), "x.tar.gz", &mut Signals::new().unwrap()).unwrap();
+        let archive = write(tree, into.path(), "x.tar.gz", NonZeroUsize::MIN, &mut Signals::new().unwrap()).unwrap();
         let mut reader = tar::Archive::new(GzDecoder::new(File::open(archive.file).unwrap()));
         let entry = |entry: io::Result<tar::Entry<_>>| {
             let entry = entry.unwrap();

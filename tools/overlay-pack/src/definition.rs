@@ -38,6 +38,19 @@ pub struct Install {
     pub deps: Vec<String>,
     /// Shell lines.
     pub steps: Vec<String>,
+    /// Repositories that are cloned into the definition's directory.
+    pub repositories: Vec<Repository>,
+}
+
+/// A repository of `install: git-repos`.
+#[derive(Debug, PartialEq)]
+pub struct Repository {
+    /// Its address.
+    pub url: String,
+    /// The branch, where it is not the default one.
+    pub branch: Option<String>,
+    /// The directory below the definition's.
+    pub destination: String,
 }
 
 /// What the job says about a definition.
@@ -47,6 +60,8 @@ pub struct Terms<'a> {
     pub parameters: Option<&'a Object>,
     /// Its `skip_install`.
     pub skip_install: &'a [String],
+    /// The distribution that it says is on the board.
+    pub os: Option<&'a str>,
 }
 
 impl TestDefinition {
@@ -60,9 +75,10 @@ impl TestDefinition {
         let metadata = section("metadata")?.ok_or("it has no 'metadata'")?.clone();
         let run = section("run")?.ok_or("it has no 'run'")?;
         let parse = section("parse")?;
+        let parameters = parameters(&[section("params")?, section("parameters")?, terms.parameters])?;
         Ok(Self {
-            parameters: parameters(&[section("params")?, section("parameters")?, terms.parameters])?,
-            install: section("install")?.map(|install| Install::new(install, terms.skip_install)).transpose()?,
+            install: section("install")?.map(|install| Install::new(install, terms, &parameters)).transpose()?,
+            parameters,
             steps: texts(run, "run", "steps")?.ok_or("its 'run' has no 'steps'")?,
             expected: texts(map, "", "expected")?,
             pattern: parse.and_then(|parse| parse.get("pattern")).map(python_str),
@@ -74,8 +90,9 @@ impl TestDefinition {
 }
 
 impl Install {
-    fn new(install: &Object, skip: &[String]) -> Result<Self, String> {
+    fn new(install: &Object, terms: Terms, parameters: &[(String, String)]) -> Result<Self, String> {
         const PARTS: [&str; 6] = ["keys", "sources", "deps", "steps", "git-repos", "all"];
+        let skip = terms.skip_install;
         if let Some(unknown) = skip.iter().find(|part| !PARTS.contains(&part.as_str())) {
             return Err(format!("the job's 'skip_install' has '{unknown}', which is none of {}", PARTS.join(", ")));
         }
@@ -84,11 +101,44 @@ impl Install {
             true => texts(install, "install", name).map(Option::unwrap_or_default),
             false => Ok(Vec::new()),
         };
-        if wanted("git-repos") && install.get("git-repos").is_some_and(|value| !value.is_null()) {
-            return Err("its 'install' has 'git-repos', which this version does not support".to_owned());
+        let mut deps = part("deps")?;
+        if let Some(os) = terms.os.filter(|_| wanted("deps")) {
+            deps.extend(texts(install, "install", &format!("deps-{os}"))?.unwrap_or_default());
         }
-        Ok(Self { keys: part("keys")?, sources: part("sources")?, deps: part("deps")?, steps: part("steps")? })
+        let repositories = if wanted("git-repos") { repositories(install, parameters)? } else { Vec::new() };
+        Ok(Self { keys: part("keys")?, sources: part("sources")?, deps, steps: part("steps")?, repositories })
     }
+}
+
+/// What `git-repos` lists: an address, or a map in which a parameter's name stands for its value.
+fn repositories(install: &Object, parameters: &[(String, String)]) -> Result<Vec<Repository>, String> {
+    let items = match install.get("git-repos") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(items)) => items,
+        Some(other) => return Err(format!("its 'install: git-repos' is {}, not a list", kind(other))),
+    };
+    let resolved = |value: &Value| {
+        let text = python_str(value);
+        let parameter = parameters.iter().find(|(name, _)| *name == text);
+        parameter.map_or(text.clone(), |(_, value)| value.clone())
+    };
+    let mut repositories = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let of = |name: &str| item.get(name).filter(|value| !value.is_null()).map(resolved);
+        let (url, branch, destination) = match item {
+            Value::Null => continue,
+            Value::Object(_) => (of("url"), of("branch"), of("destination")),
+            item => (Some(python_str(item)), None, None),
+        };
+        let url = url.ok_or_else(|| format!("item {} of its 'install: git-repos' has no 'url'", index + 1))?;
+        let named = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+        let destination = destination.unwrap_or_else(|| named.strip_suffix(".git").unwrap_or(named).to_owned());
+        if destination.contains('/') || !crate::tree::is_inside(destination.as_ref()) {
+            return Err(format!("the destination '{destination}' of its 'install: git-repos' is no single name"));
+        }
+        repositories.push(Repository { url, branch, destination });
+    }
+    Ok(repositories)
 }
 
 /// A later map wins; the order is that of the first mention.
@@ -169,7 +219,7 @@ mod tests {
     fn the_jobs_parameters_win_and_keep_their_place() {
         let job = json!({"B": "job", "D": "new"});
         let document = definition(json!({"params": {"A": true, "B": 1}, "parameters": {"B": 2, "C": null}}));
-        let terms = Terms { parameters: job.as_object(), skip_install: &[] };
+        let terms = Terms { parameters: job.as_object(), skip_install: &[], os: None };
         let parameters = TestDefinition::new(document, terms).unwrap().parameters;
         let expected = [("A", "True"), ("B", "job"), ("C", ""), ("D", "new")];
         assert_eq!(parameters, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -178,21 +228,62 @@ mod tests {
     #[test]
     fn what_the_job_skips_is_not_installed() {
         let install =
-            json!({"install": {"deps": ["curl", null, 7], "steps": ["make"], "git-repos": ["u"], "keys": null}});
+            json!({"install": {"deps": ["curl", null, 7], "steps": ["make"], "git-repos": ["/"], "keys": null}});
         let skipping = |skip: &[&str]| {
             let skip: Vec<String> = skip.iter().map(|&part| part.to_owned()).collect();
-            let terms = Terms { parameters: None, skip_install: &skip };
+            let terms = Terms { skip_install: &skip, ..Terms::default() };
             TestDefinition::new(definition(install.clone()), terms).map(|definition| definition.install.unwrap())
         };
         let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
         let some = skipping(&["git-repos", "steps"]).unwrap();
         assert_eq!(some, Install { deps: texts(&["curl", "7"]), ..Install::default() });
         assert_eq!(skipping(&["all"]).unwrap(), Install::default());
-        assert_eq!(skipping(&[]).unwrap_err(), "its 'install' has 'git-repos', which this version does not support");
+        assert_eq!(skipping(&[]).unwrap_err(), "the destination '' of its 'install: git-repos' is no single name");
         assert_eq!(
             skipping(&["dep"]).unwrap_err(),
             "the job's 'skip_install' has 'dep', which is none of keys, sources, deps, steps, git-repos, all"
         );
+    }
+
+    #[test]
+    fn repositories_have_names_and_parameters_stand_for_values() {
+        let install = json!({"install": {"git-repos": [
+            "https://h/a/tools.git", "git@h:one/", {"url": "URL", "branch": "BRANCH", "destination": "here"}, null]}});
+        let job = json!({"URL": "https://h/b", "BRANCH": "next"});
+        let terms = Terms { parameters: job.as_object(), ..Terms::default() };
+        let of = |install: &Value| {
+            TestDefinition::new(definition(install.clone()), terms).map(|definition| definition.install.unwrap())
+        };
+        let repository = |url: &str, branch: Option<&str>, destination: &str| Repository {
+            url: url.to_owned(),
+            branch: branch.map(str::to_owned),
+            destination: destination.to_owned(),
+        };
+        let expected = [
+            repository("https://h/a/tools.git", None, "tools"),
+            repository("git@h:one/", None, "one"),
+            repository("https://h/b", Some("next"), "here"),
+        ];
+        assert_eq!(of(&install).unwrap().repositories, expected);
+        for (item, reason) in [
+            (json!({"branch": "x"}), "item 1 of its 'install: git-repos' has no 'url'"),
+            (
+                json!({"url": "https://h/a", "destination": "../b"}),
+                "the destination '../b' of its 'install: git-repos' is no single name",
+            ),
+        ] {
+            assert_eq!(of(&json!({"install": {"git-repos": [item]}})).unwrap_err(), reason);
+        }
+    }
+
+    #[test]
+    fn a_job_that_names_its_os_gets_the_packages_of_that_too() {
+        let install = json!({"install": {"deps": ["a"], "deps-debian": ["b"], "deps-fedora": ["c"]}});
+        let of = |os| {
+            let terms = Terms { os, ..Terms::default() };
+            TestDefinition::new(definition(install.clone()), terms).unwrap().install.unwrap().deps
+        };
+        assert_eq!((of(None), of(Some("debian"))), (vec!["a".to_owned()], vec!["a".to_owned(), "b".to_owned()]));
     }
 
     #[test]

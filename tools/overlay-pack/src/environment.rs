@@ -2,25 +2,29 @@
 
 use mn_msg::role::Facts;
 use serde_json::Value;
+use std::net::IpAddr;
 
 use crate::shell::{is_name, quote};
 
 /// The file's text: what the dictionary and the job say, then the facts of the job. LAVA's names,
-/// a later line wins.
+/// a later line wins. The dispatcher's address is left out where it is not known.
 ///
 /// # Errors
 /// What cannot be a variable of a shell, in words.
-pub fn environment(facts: &Facts) -> Result<String, String> {
+pub fn environment(facts: &Facts, dispatcher_ip: Option<IpAddr>) -> Result<String, String> {
     let mut lines = Vec::new();
     let of_device = facts.device.as_ref().and_then(|device| device.environment.as_ref());
     for (name, value) in [of_device, facts.environment.as_ref()].into_iter().flatten().flatten() {
         export(name, value, &mut lines)?;
     }
-    // Without a server no job has tags, and no worker a prefix.
-    for (name, value) in [("LAVA_JOB_ID", facts.job_id.as_str()), ("LAVA_JOB_TAGS", ""), ("LAVA_DISPATCHER_PREFIX", "")]
-    {
-        lines.push(line(name, value));
+    lines.push(line("LAVA_JOB_ID", &facts.job_id));
+    let staged = facts.staged.as_ref().and_then(|staged| staged.get("LAVA_DISPATCHER_IP")?.as_str());
+    if let Some(address) = dispatcher_ip.map(|address| address.to_string()).or(staged.map(str::to_owned)) {
+        lines.push(line("LAVA_DISPATCHER_IP", &address));
     }
+    // Without a server no job has tags, and no worker a prefix.
+    lines.push(line("LAVA_JOB_TAGS", ""));
+    lines.push(line("LAVA_DISPATCHER_PREFIX", ""));
     if let Some(device) = &facts.device {
         lines.push(line("LAVA_DEVICE_HOSTNAME", &device.hostname));
         lines.push(line("LAVA_DEVICE_TYPE", &device.device_type));

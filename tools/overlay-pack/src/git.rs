@@ -3,11 +3,12 @@
 use mn_cli::{Cannot, Deadline, Error, Result, Signals, Status};
 use mn_msg::role::Definition;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
+use crate::mirror::Mirrors;
 use crate::process::{self, Ended};
 
 /// What is cloned.
@@ -56,7 +57,7 @@ impl Source {
     pub fn new(order: &Definition) -> std::result::Result<Self, String> {
         let words = [("repository", &order.repository), ("branch", &order.branch), ("revision", &order.revision)];
         for (name, word) in words.iter().filter_map(|(name, word)| word.as_ref().map(|word| (name, word))) {
-            if word.is_empty() || word.starts_with('-') || word.contains('\0') {
+            if misleads(word) {
                 return Err(format!("its {name} is '{word}', which git would misunderstand"));
             }
         }
@@ -71,28 +72,57 @@ impl Source {
         })
     }
 
-    fn clone_arguments(&self, depth: Depth, into: &Path) -> Vec<OsString> {
+    /// All commits of a branch, or of the default branch.
+    ///
+    /// # Errors
+    /// A word that git would take for an option; in words.
+    pub fn whole(repository: &str, branch: Option<&str>) -> std::result::Result<Self, String> {
+        if let Some(word) = [Some(repository), branch].into_iter().flatten().find(|word| misleads(word)) {
+            return Err(format!("its 'git-repos' has '{word}', which git would misunderstand"));
+        }
+        Ok(Self {
+            repository: repository.to_owned(),
+            branch: branch.map(str::to_owned),
+            revision: None,
+            depth: Depth::All,
+            submodules: Submodules::Without,
+        })
+    }
+
+    fn clone_arguments(&self, depth: Depth, from: &OsStr, into: &Path) -> Vec<OsString> {
         // Without a template: no hooks of this machine.
         let mut arguments: Vec<OsString> = ["clone", "--quiet", "--template="].map(OsString::from).into();
         if depth == Depth::One {
             arguments.push("--depth=1".into());
         }
-        if self.submodules == Submodules::With {
+        if self.submodules == Submodules::With && from == OsStr::new(&self.repository) {
             arguments.push("--recurse-submodules".into());
         }
         if let Some(branch) = &self.branch {
             arguments.push(format!("--branch={branch}").into());
         }
-        arguments.extend(["--".into(), self.repository.clone().into(), into.into()]);
+        arguments.extend(["--".into(), from.into(), into.into()]);
         arguments
     }
 }
 
+/// Whether git would take a word for something else than a name.
+fn misleads(word: &str) -> bool {
+    word.is_empty() || word.starts_with('-') || word.contains('\0')
+}
+
 /// The clones of one stream.
-#[derive(Default)]
-pub struct Repositories(BTreeMap<Source, Repository>);
+pub struct Repositories {
+    clones: BTreeMap<Source, Repository>,
+    mirrors: Option<Mirrors>,
+}
 
 impl Repositories {
+    /// None yet; clones are made from these mirrors, or straight from their repositories.
+    pub fn new(mirrors: Option<Mirrors>) -> Self {
+        Self { clones: BTreeMap::new(), mirrors }
+    }
+
     /// The clone of a source, made in a new directory of `parent` unless it is there already.
     ///
     /// # Errors
@@ -105,32 +135,67 @@ impl Repositories {
         deadline: Deadline,
         signals: &mut Signals,
     ) -> Result<&Repository> {
-        if !self.0.contains_key(source) {
-            let clone = fetch(source, parent, deadline, signals)?;
-            self.0.insert(source.clone(), clone);
+        if !self.clones.contains_key(source) {
+            let directory = tempfile::Builder::new().prefix(".overlay-pack-").tempdir_in(parent);
+            let directory = directory.cannot(format_args!("make a directory in '{}'", parent.display()))?;
+            match &self.mirrors {
+                Some(mirrors) => clone_mirror(source, mirrors, directory.path(), deadline, signals)?,
+                None => clone(source, directory.path(), deadline, signals)?,
+            }
+            let clone = finish(source, directory, deadline, signals)?;
+            self.clones.insert(source.clone(), clone);
         }
-        self.0.get(source).ok_or_else(|| Error::lab("cannot find a clone that was made"))
+        self.clones.get(source).ok_or_else(|| Error::lab("cannot find a clone that was made"))
     }
 }
 
-fn fetch(source: &Source, parent: &Path, deadline: Deadline, signals: &mut Signals) -> Result<Repository> {
-    let directory = tempfile::Builder::new().prefix(".overlay-pack-").tempdir_in(parent);
-    let directory = directory.cannot(format_args!("make a directory in '{}'", parent.display()))?;
-    let into = directory.path();
+fn clone(source: &Source, into: &Path, deadline: Deadline, signals: &mut Signals) -> Result<()> {
     mn_cli::note(1, format_args!("clones '{}'", shown(&source.repository)));
-    let mut ended = git(&source.clone_arguments(source.depth, into), deadline, signals)?;
+    let from = OsStr::new(&source.repository);
+    let mut ended = git(&source.clone_arguments(source.depth, from, into), deadline, signals)?;
     // A server without the smart protocol has no shallow clones.
     if !ended.status.success() && source.depth == Depth::One && ended.errors.contains("shallow") {
-        ended = git(&source.clone_arguments(Depth::All, into), deadline, signals)?;
+        ended = git(&source.clone_arguments(Depth::All, from, into), deadline, signals)?;
     }
+    check_clone(source, &ended)
+}
+
+/// A clone of the mirror, which then says that it is of the repository: submodules may be named relative to it.
+fn clone_mirror(
+    source: &Source,
+    mirrors: &Mirrors,
+    into: &Path,
+    deadline: Deadline,
+    signals: &mut Signals,
+) -> Result<()> {
+    let mirror = mirrors.get(&source.repository, deadline, signals)?;
+    let ended = git(&source.clone_arguments(Depth::All, mirror.as_os_str(), into), deadline, signals)?;
+    check_clone(source, &ended)?;
+    let origin = ["remote", "set-url", "origin", &source.repository];
+    let ended = git(&in_directory(into, &origin), deadline, signals)?;
     if !ended.status.success() {
-        let no_branch = source.branch.is_some() && ended.errors.contains("Remote branch");
-        return Err(Error::new(if no_branch { Status::Wrong } else { Status::Lab }, reason(&ended)));
+        return Err(Error::lab(reason(&ended)));
     }
+    match (&source.revision, source.submodules) {
+        (None, Submodules::With) => update_submodules(into, deadline, signals),
+        _ => Ok(()),
+    }
+}
+
+fn check_clone(source: &Source, ended: &Ended) -> Result<()> {
+    if ended.status.success() {
+        return Ok(());
+    }
+    let no_branch = source.branch.is_some() && ended.errors.contains("Remote branch");
+    Err(Error::new(if no_branch { Status::Wrong } else { Status::Lab }, reason(ended)))
+}
+
+fn finish(source: &Source, directory: TempDir, deadline: Deadline, signals: &mut Signals) -> Result<Repository> {
+    let at = directory.path();
     if let Some(revision) = &source.revision {
-        check_out(revision, source.submodules, into, deadline, signals)?;
+        check_out(revision, source.submodules, at, deadline, signals)?;
     }
-    let head = git(&in_directory(into, &["rev-parse", "--verify", "HEAD"]), deadline, signals)?;
+    let head = git(&in_directory(at, &["rev-parse", "--verify", "HEAD"]), deadline, signals)?;
     match head.status.success() {
         true => Ok(Repository { directory, commit_id: head.output.trim().to_owned() }),
         false => Err(Error::wrong("the repository has no commit")),
@@ -148,14 +213,16 @@ fn check_out(
     if !ended.status.success() {
         return Err(Error::wrong(reason(&ended)));
     }
-    if submodules == Submodules::With {
-        let update = ["submodule", "--quiet", "update", "--init", "--recursive"];
-        let ended = git(&in_directory(at, &update), deadline, signals)?;
-        if !ended.status.success() {
-            return Err(Error::lab(reason(&ended)));
-        }
+    match submodules {
+        Submodules::With => update_submodules(at, deadline, signals),
+        Submodules::Without => Ok(()),
     }
-    Ok(())
+}
+
+fn update_submodules(at: &Path, deadline: Deadline, signals: &mut Signals) -> Result<()> {
+    let update = ["submodule", "--quiet", "update", "--init", "--recursive"];
+    let ended = git(&in_directory(at, &update), deadline, signals)?;
+    if ended.status.success() { Ok(()) } else { Err(Error::lab(reason(&ended))) }
 }
 
 fn in_directory(directory: &Path, words: &[&str]) -> Vec<OsString> {
@@ -165,7 +232,10 @@ fn in_directory(directory: &Path, words: &[&str]) -> Vec<OsString> {
 }
 
 /// Runs git in an environment in which it asks nobody and speaks one language.
-fn git(arguments: &[OsString], deadline: Deadline, signals: &mut Signals) -> Result<Ended> {
+///
+/// # Errors
+/// As [`process::run`].
+pub fn git(arguments: &[OsString], deadline: Deadline, signals: &mut Signals) -> Result<Ended> {
     let mut command = Command::new("git");
     command.args(arguments).env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
     if std::env::var_os("GIT_SSH_COMMAND").is_none() && std::env::var_os("GIT_SSH").is_none() {
@@ -179,7 +249,7 @@ fn git(arguments: &[OsString], deadline: Deadline, signals: &mut Signals) -> Res
 }
 
 /// Git's first complaint, which its later ones follow from.
-fn reason(ended: &Ended) -> String {
+pub fn reason(ended: &Ended) -> String {
     let lines = || ended.errors.lines().map(str::trim).filter(|line| !line.is_empty());
     let fatal = lines().find_map(|line| line.strip_prefix("fatal: ").or(line.strip_prefix("error: ")));
     match fatal.or_else(|| lines().next_back()) {
@@ -219,7 +289,7 @@ mod tests {
 
     fn arguments(extra: serde_json::Value) -> String {
         let source = source(extra).unwrap();
-        let words = source.clone_arguments(source.depth, Path::new("/tmp/x"));
+        let words = source.clone_arguments(source.depth, OsStr::new("https://h/r.git"), Path::new("/tmp/x"));
         words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
     }
 

@@ -3,6 +3,7 @@
 use mn_msg::role::{Definition, Facts};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::definition::TestDefinition;
@@ -20,6 +21,15 @@ pub struct Place {
     pub shell: String,
     /// Milliseconds to hold each signal back.
     pub character_delay: u64,
+}
+
+/// What the command line knows about the lab and no message says.
+#[derive(Default)]
+pub struct Lab {
+    /// The dispatcher's address as boards see it.
+    pub dispatcher_ip: Option<IpAddr>,
+    /// The text of the file `secrets`.
+    pub secrets: Option<String>,
 }
 
 /// A definition that has been read.
@@ -71,14 +81,17 @@ impl Place {
 ///
 /// # Errors
 /// What the job or the dictionary has wrong, in words.
-pub fn add_frame(tree: &mut Tree, place: &Place, facts: &Facts) -> Result<(), String> {
+pub fn add_frame(tree: &mut Tree, place: &Place, facts: &Facts, lab: &Lab) -> Result<(), String> {
     for (name, text) in helpers(place, facts) {
         tree.insert(place.member(&format!("bin/{name}")), Member::File(Mode::Executable, Content::Text(text)))?;
     }
     for directory in ["tests", "results"] {
         tree.insert(place.member(directory), Member::Directory)?;
     }
-    tree.text(place.member("environment"), environment(facts)?)
+    if let Some(secrets) = &lab.secrets {
+        tree.text(place.member("secrets"), secrets.as_str())?;
+    }
+    tree.text(place.member("environment"), environment(facts, lab.dispatcher_ip)?)
 }
 
 /// Puts in the list of each stage's definitions, which the runner reads.

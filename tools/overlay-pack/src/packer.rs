@@ -3,22 +3,33 @@
 use mn_cli::{Cannot, Deadline, Error, Result, Signals};
 use mn_msg::role::{Definition, Deploy, Facts, Overlay, Run, Test};
 use mn_msg::{Role, RunDir};
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::archive::{self, Archive};
 use crate::checkout::{self, History};
+use crate::cli::Options;
 use crate::definition::{Terms, TestDefinition};
 use crate::git::{Repositories, Source, shown};
-use crate::layout::{self, Place, Prepared};
-use crate::tree::Tree;
+use crate::layout::{self, Lab, Place, Prepared};
+use crate::listing;
+use crate::mirror::{Mirrors, Refresh};
+use crate::secrets;
+use crate::tree::{Member, Tree};
+use crate::url::Archives;
 
 /// Packs overlays into a directory, one after the other.
 pub struct Packer {
-    output: Option<PathBuf>,
+    options: Options,
     run_dir: Option<RunDir>,
+    lab: Lab,
     signals: Signals,
     repositories: Repositories,
+    archives: Archives,
+    /// What has been written: one name must not hide another role's archive.
+    written: BTreeSet<PathBuf>,
 }
 
 /// Where one overlay goes, and how long that may take.
@@ -30,10 +41,26 @@ struct Job {
 }
 
 impl Packer {
-    /// Packs into `output`, else into the members' directories of the run directory, else into
+    /// Packs into the directory of the options, else into the members' directories of the run directory, else into
     /// the working directory.
-    pub fn new(output: Option<PathBuf>, run_dir: Option<RunDir>, signals: Signals) -> Self {
-        Self { output, run_dir, signals, repositories: Repositories::default() }
+    ///
+    /// # Errors
+    /// Status 2 for secrets that are none, 3 for a file or a cache that cannot be used.
+    pub fn new(options: Options, run_dir: Option<RunDir>, signals: Signals) -> Result<Self> {
+        let job = run_dir.as_ref().map(|run_dir| run_dir.path().join("job.yaml"));
+        let secrets = match (&options.secrets, job) {
+            (Some(file), _) => Some(secrets::from_file(file)?),
+            (None, Some(job)) if job.exists() => secrets::from_job(&job)?,
+            _ => None,
+        };
+        let mirrors = match (&options.cache, &run_dir) {
+            (Some(cache), _) => Some(Mirrors::new(cache.clone(), Refresh::WhenOlder)?),
+            (None, Some(run_dir)) => Some(Mirrors::new(run_dir.path().join("git"), Refresh::Never)?),
+            (None, None) => None,
+        };
+        let lab = Lab { dispatcher_ip: options.dispatcher_ip, secrets };
+        let (repositories, archives) = (Repositories::new(mirrors), Archives::default());
+        Ok(Self { options, run_dir, lab, signals, repositories, archives, written: BTreeSet::new() })
     }
 
     /// Packs a role's overlay and adds `overlay` to its message. A role without tests needs none.
@@ -46,18 +73,13 @@ impl Packer {
         if role.tests().next().is_none() {
             return Ok(());
         }
-        let facts = role.facts();
-        let wrong = |error| in_role(facts, error);
-        let deploy = role.deploy().ok_or_else(|| wrong("it has tests but no deploy action".to_owned()))?;
-        let name = archive_name(&facts.job_id, deploy).map_err(wrong)?;
-        let job = Job {
-            place: Place::new(facts).map_err(wrong)?,
-            into: self.directory(facts)?,
-            deadline: Deadline::after(Duration::from_secs(deploy.timeout)),
-        };
+        let (job, name) = self.begin(role)?;
         let (tree, prepared) = self.lay_out(role, &job)?;
-        let archive = archive::write(&tree, &job.into, &name, &mut self.signals)?;
-        self.tell(facts, prepared.len(), &archive)?;
+        if !self.written.insert(job.into.join(&name)) {
+            return Err(in_role(role.facts(), format!("'{name}' is the archive of another role already")));
+        }
+        let archive = archive::write(&tree, &job.into, &name, self.options.threads, &mut self.signals)?;
+        self.tell(role.facts(), prepared.len(), &archive)?;
         let overlay = Overlay {
             file: utf8(&archive.file)?.to_owned(),
             sha256: archive.sha256,
@@ -68,15 +90,44 @@ impl Packer {
         role.add("overlay", overlay)
     }
 
+    /// Prints what a role's overlay would hold: its name, then a line for each member.
+    ///
+    /// # Errors
+    /// As [`Packer::pack`].
+    pub fn list(&mut self, role: &Role, out: &mut impl Write) -> Result<()> {
+        if role.tests().next().is_none() {
+            return Ok(());
+        }
+        let (job, name) = self.begin(role)?;
+        let (tree, _) = self.lay_out(role, &job)?;
+        let text = format!("{name}:\n{}", listing::listing(&tree)?);
+        out.write_all(text.as_bytes()).cannot("write standard output")
+    }
+
+    /// Where a role's overlay goes, and under which name.
+    fn begin(&self, role: &Role) -> Result<(Job, String)> {
+        let facts = role.facts();
+        let wrong = |error| in_role(facts, error);
+        let deploy = role.deploy().ok_or_else(|| wrong("it has tests but no deploy action".to_owned()))?;
+        let name = archive_name(&self.options.name, facts, deploy).map_err(wrong)?;
+        let job = Job {
+            place: Place::new(facts).map_err(wrong)?,
+            into: self.directory(facts)?,
+            deadline: Deadline::after(Duration::from_secs(deploy.timeout)),
+        };
+        Ok((job, name))
+    }
+
     /// Everything that the archive is to hold, and the definitions in the order in which they run.
     fn lay_out<'a>(&mut self, role: &'a Role, job: &Job) -> Result<(Tree, Vec<Prepared<'a>>)> {
         let wrong = |error| in_role(role.facts(), error);
         let mut tree = Tree::default();
-        layout::add_frame(&mut tree, &job.place, role.facts()).map_err(wrong)?;
+        layout::add_frame(&mut tree, &job.place, role.facts(), &self.lab).map_err(wrong)?;
         let mut prepared = Vec::new();
+        let os = role.deploy().and_then(|deploy| deploy.os.as_deref());
         for test in role.tests() {
             for order in &test.definitions {
-                prepared.push(self.add_definition(job, test, order, &mut tree)?);
+                prepared.push(self.add_definition(job, test, order, os, &mut tree)?);
             }
         }
         layout::add_lists(&mut tree, &job.place, &prepared).map_err(wrong)?;
@@ -89,9 +140,10 @@ impl Packer {
         job: &Job,
         test: &Test,
         order: &'a Definition,
+        os: Option<&str>,
         tree: &mut Tree,
     ) -> Result<Prepared<'a>> {
-        let wrong = |error: String| Error::wrong(format_args!("cannot use {}: {error}", named(order)));
+        let wrong = |error: String| cannot_use(order, &error);
         let member = layout::run_member(&job.place, test.stage, order).map_err(wrong)?;
         let (document, commit_id) = match order.from.as_str() {
             "inline" => (order.definition.clone().unwrap_or_default(), None),
@@ -103,20 +155,52 @@ impl Packer {
                 let bytes = checkout::read(clone.path(), &order.path).map_err(wrong)?;
                 (read_yaml(order, &bytes).map_err(wrong)?, Some(clone.commit_id.clone()))
             }
+            "url" => {
+                let unpacked = self.archives.get(order, &job.into, job.deadline, &mut self.signals);
+                let unpacked = unpacked.map_err(|error| cannot_fetch(order, &error))?;
+                unpacked.add(tree, &member).map_err(wrong)?;
+                (read_yaml(order, &unpacked.read(&order.path).map_err(wrong)?).map_err(wrong)?, None)
+            }
             other => return Err(wrong(format!("'from: {other}' is not supported by this version"))),
         };
         let terms = Terms {
             parameters: order.parameters.as_ref(),
             skip_install: order.skip_install.as_deref().unwrap_or_default(),
+            os,
         };
         let definition = TestDefinition::new(document, terms).map_err(wrong)?;
+        self.add_repositories(job, order, &definition, &member, tree)?;
         let prepared = Prepared { stage: test.stage, order, definition, commit_id };
         layout::add_definition(tree, &job.place, &prepared).map_err(wrong)?;
         Ok(prepared)
     }
 
+    /// Clones what the definition's `install: git-repos` lists into its directory, without the histories.
+    fn add_repositories(
+        &mut self,
+        job: &Job,
+        order: &Definition,
+        definition: &TestDefinition,
+        member: &Path,
+        tree: &mut Tree,
+    ) -> Result<()> {
+        for repository in definition.install.iter().flat_map(|install| &install.repositories) {
+            let source = Source::whole(&repository.url, repository.branch.as_deref());
+            let source = source.map_err(|error| cannot_use(order, &error))?;
+            let clone = self.repositories.get(&source, &job.into, job.deadline, &mut self.signals);
+            let clone = clone.map_err(|error| {
+                let what = format!("'{}' for {}", shown(&repository.url), named(order));
+                cannot_fetch_what(&what, &error)
+            })?;
+            let to = member.join(&repository.destination);
+            tree.insert(&to, Member::Directory).map_err(|error| cannot_use(order, &error))?;
+            checkout::add(tree, clone.path(), &to, History::Drop)?;
+        }
+        Ok(())
+    }
+
     fn directory(&self, facts: &Facts) -> Result<PathBuf> {
-        let directory = match (&self.output, &self.run_dir) {
+        let directory = match (&self.options.output, &self.run_dir) {
             (Some(output), _) => output.clone(),
             (None, Some(run_dir)) => run_dir.member(&facts.job_id, &facts.role)?.path().to_owned(),
             (None, None) => PathBuf::from("."),
@@ -140,13 +224,17 @@ fn in_role(facts: &Facts, error: String) -> Error {
     Error::wrong(format_args!("cannot pack the role '{}': {error}", facts.role))
 }
 
-/// `<job_id>-overlay-<level>.tar.gz`, the name that definitions look for.
-fn archive_name(job_id: &str, deploy: &Deploy) -> std::result::Result<String, String> {
+/// The archive's name with its placeholders filled in; `<job_id>-overlay-<level>.tar.gz` is what definitions look for.
+fn archive_name(template: &str, facts: &Facts, deploy: &Deploy) -> std::result::Result<String, String> {
     let level = &deploy.overlay_level;
     if level.is_empty() || !level.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(format!("its 'overlay_level' is '{level}', not numbers with dots"));
     }
-    Ok(format!("{job_id}-overlay-{level}.tar.gz"))
+    let name = template.replace("{job_id}", &facts.job_id).replace("{role}", &facts.role).replace("{level}", level);
+    if name.contains('/') || name.contains('\0') || matches!(name.as_str(), "" | "." | "..") {
+        return Err(format!("its archive cannot have the name '{name}'"));
+    }
+    Ok(name)
 }
 
 /// A definition as diagnostics name it.
@@ -166,12 +254,20 @@ fn history(order: &Definition) -> History {
     }
 }
 
+fn cannot_use(order: &Definition, error: &str) -> Error {
+    Error::wrong(format_args!("cannot use {}: {error}", named(order)))
+}
+
 fn cannot_fetch(order: &Definition, error: &Error) -> Error {
+    cannot_fetch_what(&named(order), error)
+}
+
+fn cannot_fetch_what(what: &str, error: &Error) -> Error {
     let reason = error.to_string();
     if reason.is_empty() {
         return Error::silent(error.status());
     }
-    Error::new(error.status(), format_args!("cannot fetch {}: {reason}", named(order)))
+    Error::new(error.status(), format_args!("cannot fetch {what}: {reason}"))
 }
 
 fn read_yaml(order: &Definition, bytes: &[u8]) -> std::result::Result<serde_json::Value, String> {

@@ -66,7 +66,7 @@ pub fn run_script(run: &Run, definition: &TestDefinition) -> String {
 
 /// The text of install.sh, when the definition has something to install or says so.
 pub fn install_script(run: &Run, definition: &TestDefinition) -> Option<String> {
-    let Install { keys, sources, deps, steps } = definition.install.as_ref()?;
+    let Install { keys, sources, deps, steps, .. } = definition.install.as_ref()?;
     let mut script = assignments(definition);
     for key in keys {
         script += &format!("lava-add-keys {key}\n");

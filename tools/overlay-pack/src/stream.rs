@@ -60,6 +60,19 @@ pub fn work(input: Input, mut packer: Packer, writer: &mut Writer) -> Result<Sta
     Ok(input.status)
 }
 
+/// Prints what the roles' overlays would hold, and gives the status of the end.
+///
+/// # Errors
+/// What keeps an overlay from being laid out, or the list from being printed.
+pub fn list(input: Input, mut packer: Packer) -> Result<Status> {
+    if input.status == Status::Success {
+        for message in input.messages.into_iter().filter(|message| message.kind() == Kind::Role) {
+            packer.list(&Role::from_message(message)?, &mut std::io::stdout().lock())?;
+        }
+    }
+    Ok(input.status)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
