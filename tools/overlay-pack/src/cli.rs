@@ -39,9 +39,9 @@ pub enum Purpose {
     List,
 }
 
-/// Packs the test definitions and helpers of each role message into an archive for its board.
+/// Pack the tests and helpers of each role message into an archive for its board
 #[derive(Parser)]
-#[command(name = "overlay-pack", version)]
+#[command(name = "overlay-pack", version, after_help = "See overlay-pack(1).")]
 struct Arguments {
     /// Write the archives into DIR instead of the run directory
     #[arg(short, long, value_name = "DIR")]
