@@ -7,6 +7,7 @@
 
 pub mod dialogue;
 pub mod expect;
+pub mod journal;
 pub mod kernel;
 pub mod lines;
 pub mod marker;

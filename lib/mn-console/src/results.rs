@@ -111,6 +111,7 @@ impl Recorder {
         match (name, words.as_slice()) {
             ("STARTRUN", &[run, uuid, ..]) => self.start_run(run, uuid, now),
             ("ENDRUN", &[run, _, ..]) => self.end_run(run, now),
+            ("FAILRUN", &[run, _, status, ref step @ ..]) => self.fail_run(run, status, step.first().copied(), now),
             ("STARTRUN" | "ENDRUN", _) => Turn::broken(format!("'{name}' without a run and its uuid")),
             ("STARTTC", &[case, ..]) => mark(&mut self.starts, case, at.end),
             ("ENDTC", &[case, ..]) => mark(&mut self.ends, case, at.start),
@@ -143,6 +144,29 @@ impl Recorder {
         turn.records.push(self.completed_record(&open, now));
         turn.warnings.extend(self.close_set(&open.run));
         self.completed.insert(open.run);
+        turn
+    }
+
+    /// Ends a run of which the runner says that it did not come to its end.
+    fn fail_run(&mut self, run: &str, status: &str, step: Option<&str>, now: Duration) -> Turn {
+        let how = match status {
+            "interrupted" => "was interrupted".to_owned(),
+            status => format!("ended with status {}", readable(status.as_bytes())),
+        };
+        let reason = match step {
+            Some(step) => format!("step {} {how}", readable(step.as_bytes())),
+            None => format!("it {how}"),
+        };
+        if self.running() != Some(run) {
+            // Its end, or its beginning, was another's; it has its record already, or never began.
+            return Turn::default();
+        }
+        let mut turn = self.abandon(now);
+        let suite = |record: &&mut Record| record.get("case").and_then(Value::as_str) == Some(run);
+        if let Some(record) = turn.records.iter_mut().find(suite) {
+            record.insert("level".into(), self.level.as_str().into());
+            record.insert("extra".into(), json!({ "reason": reason }));
+        }
         turn
     }
 

@@ -139,6 +139,15 @@ pub struct Device {
     /// The dictionary's environment for the test shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Object>,
+    /// What the lab notes of the board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_info: Option<Value>,
+    /// What is wired to the board, a probe for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub static_info: Option<Value>,
+    /// The board's storage: a list of maps from a method to a device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_info: Option<Value>,
 }
 
 /// How to log in to a board.
