@@ -1,149 +1,13 @@
 //! The scripts of an overlay's `bin/` under the shells that boards have.
-//!
-//! Each test packs an overlay whose scripts name one shell, and runs them in namespaces of their
-//! own: a /tmp for the multinode cache, and a network without addresses.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used)]
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::openpty;
-use pumice_tests::{Outcome, tool};
+#[path = "device/board.rs"]
+mod board;
+
+use board::{Board, LIMIT, SHELLS, Terminal, answer, inline, install_busybox, on_every_shell, pack, unsealed};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-/// No test takes longer.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A shell and what there is beside it: PATH.
-struct Shell {
-    name: &'static str,
-    interpreter: &'static str,
-    path: &'static str,
-}
-
-/// BusyBox has its applets and nothing else.
-const SHELLS: [Shell; 3] = [
-    Shell { name: "dash", interpreter: "/bin/dash", path: "/usr/sbin:/usr/bin:/sbin:/bin" },
-    Shell { name: "bash", interpreter: "/bin/bash", path: "/usr/sbin:/usr/bin:/sbin:/bin" },
-    Shell { name: "busybox sh", interpreter: "/mnt/applets/sh", path: "/mnt/applets" },
-];
-
-/// Enters the namespaces: ROOT PATH SHELL SCRIPT.
-const ENTER: &str = r#"
-mount --bind "$1" /mnt && mount -t tmpfs tmpfs /tmp && mkdir /tmp/lava-7 && mount --bind /mnt/tmp/lava-7 /tmp/lava-7 &&
-exec env -i PATH="/tmp/lava-7/bin:/mnt/fakes:$2" LAVA_RESULT_DIR=/tmp/lava-7/result "$3" -c "$4"
-"#;
-
-fn answer(stdout: &str, stderr: &str, status: i32) -> Outcome {
-    Outcome { status, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
-}
-
-/// A board with one overlay: its files are below `root`, seen there as /mnt and /tmp/lava-7.
-struct Board {
-    shell: &'static Shell,
-    root: TempDir,
-}
-
-impl Board {
-    fn new(shell: &'static Shell, definitions: Value) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let overlay = pack(root.path(), shell.interpreter, "/tmp/lava-7", definitions);
-        unpack(&overlay, root.path());
-        install_busybox(&root.path().join("applets"));
-        fs::create_dir(root.path().join("fakes")).unwrap();
-        Self { shell, root }
-    }
-
-    /// A command that goes before the system's own.
-    fn fake(&self, name: &str, script: &str) {
-        let file = self.root.path().join("fakes").join(name);
-        fs::write(&file, format!("#!/bin/dash\n{script}\n")).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn command(&self, script: &str) -> Command {
-        let mut command = Command::new("unshare");
-        command
-            .args(["--user", "--map-root-user", "--mount", "--net", "sh", "-c", ENTER, "sh"])
-            .arg(self.root.path())
-            .args([self.shell.path, self.shell.interpreter, script]);
-        command
-    }
-
-    /// Runs a script without a terminal, its input being `input`.
-    fn run_with(&self, input: &str, script: &str) -> Outcome {
-        let inner = self.command(script);
-        let output = assert_cmd::Command::new("setsid")
-            .arg(inner.get_program())
-            .args(inner.get_args())
-            .write_stdin(input)
-            .timeout(LIMIT)
-            .output();
-        output.unwrap().into()
-    }
-
-    fn run(&self, script: &str) -> Outcome {
-        self.run_with("", script)
-    }
-
-    /// The text of a file that the board has written.
-    fn read(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.root.path().join("tmp/lava-7").join(name)).ok()
-    }
-}
-
-fn on_every_shell(test: impl Fn(&Board)) {
-    for shell in &SHELLS {
-        eprintln!("under {}:", shell.name);
-        test(&Board::new(shell, json!([inline("x", &["true"])])));
-    }
-}
-
-fn inline(name: &str, steps: &[&str]) -> Value {
-    json!({
-        "from": "inline", "name": name, "run": format!("0_{name}"), "uuid": "7_1.1.3.1", "path": "x.yaml",
-        "definition": {"metadata": {"name": name}, "run": {"steps": steps}},
-    })
-}
-
-fn pack(into: &Path, shell: &str, results_dir: &str, definitions: Value) -> String {
-    let role = json!({"v": 1, "type": "role", "data": {
-        "job_id": "7", "role": "guest", "sub_id": 1, "host": "8",
-        "group": {"name": "g", "size": 3, "members": [
-            {"job_id": "6", "role": "guest", "host": "8"}, {"job_id": "7", "role": "guest", "host": "8"}, {"job_id": "8", "role": "host"}]},
-        "timeouts": {"job": 60, "connection": 60, "call": 60},
-        "device": {"hostname": "h", "type": "t", "shell": shell, "results_dir": results_dir, "target_ip": "10.0.0.9",
-            "target_mac": "52:54:00:00:00:01", "ssh": {"user": "root", "port": 22}},
-        "actions": [
-            {"action": "deploy", "level": "1", "timeout": 60, "to": "ssh", "overlay_level": "1.1.4"},
-            {"action": "test", "level": "3", "timeout": 60, "stage": 0, "definitions": definitions}],
-    }});
-    let input = format!("{role}\n{}\n", json!({"v": 1, "type": "end", "data": {"status": 0}}));
-    let packed = assert_cmd::Command::from_std(tool("overlay-pack")).arg("-o").arg(into).write_stdin(input).assert();
-    packed.success();
-    into.join("7-overlay-1.1.4.tar.gz").to_str().unwrap().to_owned()
-}
-
-fn unpack(overlay: &str, into: &Path) {
-    let status = Command::new("tar").arg("-xzf").arg(overlay).arg("-C").arg(into).status().unwrap();
-    assert!(status.success());
-}
-
-fn install_busybox(directory: &Path) {
-    fs::create_dir_all(directory).unwrap();
-    fs::copy("/bin/busybox", directory.join("busybox")).unwrap();
-    let list = Command::new("/bin/busybox").arg("--list").output().unwrap().stdout;
-    for applet in String::from_utf8(list).unwrap().lines().filter(|&applet| applet != "busybox") {
-        symlink("busybox", directory.join(applet)).unwrap();
-    }
-}
 
 #[test]
 fn a_case_is_a_snippet_or_a_command_and_never_fails_itself() {
@@ -352,45 +216,6 @@ fn a_wait_that_is_not_said_well_is_refused_before_it_is_sent() {
     });
 }
 
-/// A terminal under test: what a script prints, and what is typed meanwhile.
-struct Terminal {
-    master: fs::File,
-    seen: String,
-    end: Instant,
-}
-
-impl Terminal {
-    fn start(board: &Board, script: &str) -> (Self, std::process::Child) {
-        let pty = openpty(None, None).unwrap();
-        let slave = || Stdio::from(pty.slave.try_clone().unwrap());
-        let inner = board.command(script);
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait"]).arg(inner.get_program()).args(inner.get_args());
-        let child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
-        (Self { master: pty.master.into(), seen: String::new(), end: Instant::now() + LIMIT }, child)
-    }
-
-    /// Reads until `text` is seen, or to the end.
-    fn read_to(&mut self, text: &str) {
-        let mut bytes = [0; 4096];
-        while !self.seen.contains(text) {
-            let left = self.end.saturating_duration_since(Instant::now());
-            let timeout = PollTimeout::try_from(left).unwrap();
-            let ready = poll(&mut [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)], timeout).unwrap();
-            assert_eq!(ready, 1, "out of time; seen: {}", self.seen);
-            // A terminal that nobody has open any more gives EIO.
-            match self.master.read(&mut bytes) {
-                Ok(n) if n > 0 => self.seen.push_str(std::str::from_utf8(&bytes[..n]).unwrap()),
-                _ => break,
-            }
-        }
-    }
-
-    fn type_text(&mut self, text: &str) {
-        self.master.write_all(text.as_bytes()).unwrap();
-    }
-}
-
 #[test]
 fn replies_are_read_from_the_terminal_and_not_echoed() {
     const ECHO: &str = "stty -a </dev/tty 2>/dev/null | tr ' ;' '\\n\\n' | grep -x -e echo -e -echo";
@@ -463,27 +288,6 @@ fn an_address_is_found_with_the_tools_there_are() {
 }
 
 #[test]
-fn packages_that_are_there_cost_nothing_and_others_are_asked_of_apt() {
-    on_every_shell(|board| {
-        board.fake("dpkg-query", "case $4 in there*) echo 'install ok installed' ;; gone) echo 'deinstall ok config-files' ;; *) exit 1 ;; esac");
-        assert_eq!(board.run("lava-install-packages there there2"), answer("", "", 0));
-        assert_eq!(board.run("lava-install-packages"), answer("", "", 0));
-        // Only what the board has: no apt-get.
-        let alone = "PATH=/tmp/lava-7/bin:/mnt/fakes:/mnt/applets; lava-install-packages there new gone";
-        let missing = "lava-install-packages: cannot install 'new gone': no apt-get on this system; going on without\n";
-        assert_eq!(board.run(alone), answer("", missing, 0));
-        board.fake("apt-get", "echo \"$DEBIAN_FRONTEND: $*\"; cat; case \"$*\" in *update) exit 100 ;; esac");
-        let apt = "noninteractive: -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300";
-        let printed = format!("{apt} update\n{apt} install -y -- new gone\n");
-        let refresh = "lava-install-packages: cannot refresh the package index, trying without\n";
-        assert_eq!(board.run_with("typed", "lava-install-packages there new gone"), answer(&printed, refresh, 0));
-        board.fake("apt-get", "case \"$*\" in *update) ;; *) exit 100 ;; esac");
-        let failed = "lava-install-packages: cannot install 'new': apt-get ended with status 100; going on without\n";
-        assert_eq!(board.run("lava-install-packages new"), answer("", failed, 0));
-    });
-}
-
-#[test]
 fn what_is_not_added_is_said() {
     on_every_shell(|board| {
         let said = "lava-add-keys: not added: 'k': the job names no os\n";
@@ -535,6 +339,7 @@ fn a_runner_goes_on_after_a_definition_that_dies() {
 <LAVA_SIGNAL_STARTRUN 0_dies 7_1.1.3.1>
 installed
 before
+<LAVA_SIGNAL_FAILRUN 0_dies 7_1.1.3.1 1 3>
 /tmp/lava-7/0/tests/1_skipped
 <LAVA_TEST_RUNNER INSTALL_FAIL>
 <LAVA_SIGNAL_STARTRUN 2_passes 7_1.1.3.1>
@@ -548,7 +353,7 @@ it's \"$HOME\"
 <LAVA_TEST_RUNNER EXIT>
 0
 ";
-        assert_eq!(first.stdout, expected, "{}", first.stderr);
+        assert_eq!(unsealed(&first.stdout), expected, "{}", first.stderr);
         let said = |text: &str| assert!(first.stderr.lines().any(|line| line == text), "{text}\n{}", first.stderr);
         said(&format!(
             "lava-test-shell: '{} -e /tmp/lava-7/0/tests/0_dies/run.sh' ended with status 1",
@@ -599,7 +404,7 @@ fn a_runner_that_is_ended_says_so() {
         let ended = board.run(&script);
         let expected =
             "<LAVA_SIGNAL_STARTRUN 0_x 7_1.1.3.1>\n<LAVA_SIGNAL_ENDRUN 0_x 7_1.1.3.1>\n<LAVA_TEST_RUNNER EXIT>\n143\n";
-        assert_eq!(ended, answer(expected, "", 0));
+        assert_eq!((unsealed(&ended.stdout).as_str(), ended.stderr.as_str()), (expected, ""));
     }
 }
 
@@ -639,6 +444,6 @@ busybox system
 7
 Old System 3
 ";
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    assert_eq!(unsealed(&String::from_utf8(output.stdout).unwrap()), expected);
     assert_eq!(fs::read_to_string(root.path().join("lava-7/received/m.txt")).unwrap(), "8:k=v\n");
 }

@@ -47,6 +47,9 @@ pub fn read(document: &mn_yaml::Document, device_type: &str, findings: &mut Find
         results_dir: String::new(),
         ssh: login(methods, findings),
         environment: environment(root, findings),
+        device_info: root.get("device_info").map(Node::value),
+        static_info: root.get("static_info").map(Node::value),
+        storage_info: root.get("storage_info").map(Node::value),
     };
     let timeouts = mapping(root, "timeouts", findings);
     Some(Dictionary {
@@ -93,6 +96,9 @@ impl Dictionary {
             target_ip: None,
             target_mac: None,
             environment: None,
+            device_info: None,
+            static_info: None,
+            storage_info: None,
             ..self.for_host(job_id)
         }
     }

@@ -13,8 +13,21 @@ use crate::shell::{is_name, quote};
 /// What cannot be a variable of a shell, in words.
 pub fn environment(facts: &Facts, dispatcher_ip: Option<IpAddr>) -> Result<String, String> {
     let mut lines = Vec::new();
-    let of_device = facts.device.as_ref().and_then(|device| device.environment.as_ref());
-    for (name, value) in [of_device, facts.environment.as_ref()].into_iter().flatten().flatten() {
+    let device = facts.device.as_ref();
+    for (name, value) in device.and_then(|device| device.environment.as_ref()).into_iter().flatten() {
+        export(name, value, &mut lines)?;
+    }
+    let infos = device.map(|device| {
+        [
+            ("LAVA_DEVICE_INFO", &device.device_info),
+            ("LAVA_STATIC_INFO", &device.static_info),
+            ("LAVA_STORAGE_INFO", &device.storage_info),
+        ]
+    });
+    for (name, value) in infos.into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+        export(name, value, &mut lines)?;
+    }
+    for (name, value) in facts.environment.iter().flatten() {
         export(name, value, &mut lines)?;
     }
     lines.push(line("LAVA_JOB_ID", &facts.job_id));
@@ -25,7 +38,7 @@ pub fn environment(facts: &Facts, dispatcher_ip: Option<IpAddr>) -> Result<Strin
     // Without a server no job has tags, and no worker a prefix.
     lines.push(line("LAVA_JOB_TAGS", ""));
     lines.push(line("LAVA_DISPATCHER_PREFIX", ""));
-    if let Some(device) = &facts.device {
+    if let Some(device) = device {
         lines.push(line("LAVA_DEVICE_HOSTNAME", &device.hostname));
         lines.push(line("LAVA_DEVICE_TYPE", &device.device_type));
     }

@@ -1,5 +1,6 @@
 //! Where everything stands in an overlay, as LAVA's test definitions and scripts expect it.
 
+use mn_msg::Role;
 use mn_msg::role::{Definition, Facts};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -81,8 +82,10 @@ impl Place {
 ///
 /// # Errors
 /// What the job or the dictionary has wrong, in words.
-pub fn add_frame(tree: &mut Tree, place: &Place, facts: &Facts, lab: &Lab) -> Result<(), String> {
-    for (name, text) in helpers(place, facts) {
+pub fn add_frame(tree: &mut Tree, place: &Place, role: &Role, lab: &Lab) -> Result<(), String> {
+    let facts = role.facts();
+    let os = role.deploy().and_then(|deploy| deploy.os.as_deref()).unwrap_or_default();
+    for (name, text) in helpers(place, facts, os) {
         tree.insert(place.member(&format!("bin/{name}")), Member::File(Mode::Executable, Content::Text(text)))?;
     }
     for directory in ["tests", "results"] {
@@ -134,7 +137,8 @@ pub fn add_definition(tree: &mut Tree, place: &Place, prepared: &Prepared) -> Re
     let signals = Signals::named(order.signal.as_deref()).ok_or_else(|| {
         format!("its 'lava-signal' is '{}', not stdout or kmsg", order.signal.as_deref().unwrap_or(""))
     })?;
-    let run = Run { directory: &on_board, name: &order.run, signals, character_delay: place.character_delay };
+    let overlay = place.directory.as_str();
+    let run = Run { overlay, directory: &on_board, name: &order.run, signals, character_delay: place.character_delay };
     let text = mn_yaml::document(&definition.document);
     if order.from == "inline" {
         tree.text(directory.join(&order.path), text.clone())?;

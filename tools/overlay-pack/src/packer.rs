@@ -122,7 +122,7 @@ impl Packer {
     fn lay_out<'a>(&mut self, role: &'a Role, job: &Job) -> Result<(Tree, Vec<Prepared<'a>>)> {
         let wrong = |error| in_role(role.facts(), error);
         let mut tree = Tree::default();
-        layout::add_frame(&mut tree, &job.place, role.facts(), &self.lab).map_err(wrong)?;
+        layout::add_frame(&mut tree, &job.place, role, &self.lab).map_err(wrong)?;
         let mut prepared = Vec::new();
         let os = role.deploy().and_then(|deploy| deploy.os.as_deref());
         for test in role.tests() {

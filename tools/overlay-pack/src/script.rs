@@ -1,10 +1,12 @@
 //! run.sh and install.sh, line by line as LAVA has them.
 
 use crate::definition::{Install, TestDefinition};
-use crate::shell::quote;
+use crate::shell::{is_whole, quote};
 
 /// Where a definition stands on the board, and how its signals travel.
 pub struct Run<'a> {
+    /// The overlay's directory on the board.
+    pub overlay: &'a str,
     /// Its directory on the board.
     pub directory: &'a str,
     /// The run's name.
@@ -43,25 +45,37 @@ pub fn run_script(run: &Run, definition: &TestDefinition) -> String {
     script += &format!("cd {}\n", quote(run.directory));
     script += "UUID=$(cat uuid)\nset +x\n";
     if run.character_delay > 0 {
-        script += &format!("export CHARACTER_DELAY={}\nsleep \"$CHARACTER_DELAY\"\n", seconds(run.character_delay));
+        script += &format!("export CHARACTER_DELAY={}\n", seconds(run.character_delay));
     }
     if run.signals == Signals::Kmsg {
         script += "# USE_KMSG\nexport KMSG=true\n";
     }
-    script += &signal("STARTRUN", run.signals);
+    script += &signal("STARTRUN", run);
     script += "set -x\n";
-    for step in &definition.steps {
+    let marks = marks(&definition.steps);
+    for (index, step) in definition.steps.iter().enumerate() {
+        if marks && !step.contains("$?") {
+            script += &mark(index + 1);
+        }
         script += &guard_positions(step);
         script.push('\n');
     }
     script += "set +x\n";
-    if run.character_delay > 0 {
-        script += "sleep \"$CHARACTER_DELAY\"\n";
-    }
+    script += &signal("ENDRUN", run);
     if run.signals == Signals::Kmsg {
         script += "unset KMSG\n";
     }
-    script + &signal("ENDRUN", run.signals)
+    script
+}
+
+/// Whether a line may stand between the steps: not when one goes on in the next.
+fn marks(steps: &[String]) -> bool {
+    steps.iter().all(|step| is_whole(step))
+}
+
+/// Leaves the number of the step that begins in a file, without a word on the console.
+fn mark(number: usize) -> String {
+    format!("{{ echo {number} >\"${{LAVA_RESULT_DIR:-/nowhere}}/step\" || :; }} 2>/dev/null\n")
 }
 
 /// The text of install.sh, when the definition has something to install or says so.
@@ -75,7 +89,8 @@ pub fn install_script(run: &Run, definition: &TestDefinition) -> Option<String> 
         script += &format!("lava-add-sources {source}\n");
     }
     if !deps.is_empty() {
-        script += &format!("lava-install-packages {}\n", deps.join(" "));
+        // The status of the script is that of its last line: a package that is missing must be seen.
+        script += &format!("lava-install-packages {} || exit\n", deps.join(" "));
     }
     if !steps.is_empty() {
         script += &format!("cd {}\npwd\n", quote(run.directory));
@@ -93,13 +108,10 @@ fn assignments(definition: &TestDefinition) -> String {
     lines.collect()
 }
 
-/// Untraced, or the trace of the line would be taken for a second signal.
-fn signal(name: &str, signals: Signals) -> String {
-    let (priority, target) = match signals {
-        Signals::Stdout => ("", ""),
-        Signals::Kmsg => ("<0>", " >/dev/kmsg"),
-    };
-    format!("printf '{priority}<LAVA_SIGNAL_{name} %s %s>\\n' \"$TESTRUN_ID\" \"$UUID\"{target}\n")
+/// Untraced, or the trace of the line would be taken for a second signal; by its path, whatever the steps have made
+/// of PATH.
+fn signal(name: &str, run: &Run) -> String {
+    format!("{} {name} \"$TESTRUN_ID $UUID\"\n", quote(&format!("{}/bin/lava-test-signal", run.overlay)))
 }
 
 fn seconds(milliseconds: u64) -> String {
@@ -141,7 +153,7 @@ mod tests {
     }
 
     fn run(signals: Signals, character_delay: u64) -> Run<'static> {
-        Run { directory: "/lava-7/0/tests/0_x", name: "0_x", signals, character_delay }
+        Run { overlay: "/lava-7", directory: "/lava-7/0/tests/0_x", name: "0_x", signals, character_delay }
     }
 
     #[test]
@@ -154,13 +166,15 @@ export TESTRUN_ID='0_x'
 cd '/lava-7/0/tests/0_x'
 UUID=$(cat uuid)
 set +x
-printf '<LAVA_SIGNAL_STARTRUN %s %s>\n' "$TESTRUN_ID" "$UUID"
+'/lava-7/bin/lava-test-signal' STARTRUN "$TESTRUN_ID $UUID"
 set -x
+{ echo 1 >"${LAVA_RESULT_DIR:-/nowhere}/step" || :; } 2>/dev/null
 ls
+{ echo 2 >"${LAVA_RESULT_DIR:-/nowhere}/step" || :; } 2>/dev/null
 a
 b
 set +x
-printf '<LAVA_SIGNAL_ENDRUN %s %s>\n' "$TESTRUN_ID" "$UUID"
+'/lava-7/bin/lava-test-signal' ENDRUN "$TESTRUN_ID $UUID"
 "#;
         assert_eq!(script, expected);
     }
@@ -175,20 +189,32 @@ cd '/lava-7/0/tests/0_x'
 UUID=$(cat uuid)
 set +x
 export CHARACTER_DELAY=0.05
-sleep "$CHARACTER_DELAY"
 # USE_KMSG
 export KMSG=true
-printf '<0><LAVA_SIGNAL_STARTRUN %s %s>\n' "$TESTRUN_ID" "$UUID" >/dev/kmsg
+'/lava-7/bin/lava-test-signal' STARTRUN "$TESTRUN_ID $UUID"
 set -x
+{ echo 1 >"${LAVA_RESULT_DIR:-/nowhere}/step" || :; } 2>/dev/null
 ls
+{ echo 2 >"${LAVA_RESULT_DIR:-/nowhere}/step" || :; } 2>/dev/null
 a
 b
 set +x
-sleep "$CHARACTER_DELAY"
+'/lava-7/bin/lava-test-signal' ENDRUN "$TESTRUN_ID $UUID"
 unset KMSG
-printf '<0><LAVA_SIGNAL_ENDRUN %s %s>\n' "$TESTRUN_ID" "$UUID" >/dev/kmsg
 "#;
         assert_eq!(script, expected);
+    }
+
+    #[test]
+    fn a_step_that_goes_on_in_the_next_is_left_alone() {
+        let script = |steps: Value| {
+            let document = json!({"metadata": {}, "run": {"steps": steps}});
+            run_script(&run(Signals::Stdout, 0), &TestDefinition::new(document, Terms::default()).unwrap())
+        };
+        assert!(script(json!(["case a in", "a) ls ;;", "esac"])).contains("set -x\ncase a in\na) ls ;;\nesac\nset +x\n"));
+        // The mark would be what the status is of.
+        let asked = script(json!(["set +e", "false", "echo $?"]));
+        assert!(asked.contains("false\necho $?\nset +x\n") && asked.contains("echo 2 >"), "{asked}");
     }
 
     #[test]
@@ -198,7 +224,7 @@ printf '<0><LAVA_SIGNAL_ENDRUN %s %s>\n' "$TESTRUN_ID" "$UUID" >/dev/kmsg
         let expected = "\
 lava-add-keys k
 lava-add-sources s
-lava-install-packages curl jq
+lava-install-packages curl jq || exit
 cd '/lava-7/0/tests/0_x'
 pwd
 make
