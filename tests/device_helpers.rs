@@ -368,9 +368,11 @@ it's \"$HOME\"
             [
                 "0_dies install_return_code 0",
                 "0_dies return_code 1",
+                "0_dies step 3",
                 "1_skipped install_return_code 3",
                 "2_passes results",
-                "2_passes return_code 0"
+                "2_passes return_code 0",
+                "2_passes step 3"
             ]
         );
     }
