@@ -5,7 +5,7 @@
 #[path = "device/board.rs"]
 mod board;
 
-use board::{Board, LIMIT, SHELLS, Terminal, answer, inline, install_busybox, on_every_shell, pack, unsealed};
+use board::{Board, SHELLS, Terminal, answer, inline, on_every_shell, pack, run_in_root, small_root, unsealed};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -412,28 +412,18 @@ fn a_runner_that_is_ended_says_so() {
 
 #[test]
 fn a_small_root_with_nothing_but_busybox_runs_an_overlay_from_its_own_place() {
-    let root = tempfile::tempdir().unwrap();
-    let definitions = json!([inline(
-        "small",
-        &["lava-wait m", "lava-test-case os --shell lava-os-build", "lava-send done at=$(lava-self)"]
-    )]);
-    let overlay = pack(root.path(), "/bin/sh", "/lava-7", definitions);
-    install_busybox(&root.path().join("bin"));
-    for directory in ["tmp", "dev"] {
-        fs::create_dir(root.path().join(directory)).unwrap();
-    }
-    fs::rename(overlay, root.path().join("overlay.tar.gz")).unwrap();
-    let output = assert_cmd::Command::new("setsid")
-        .args(["unshare", "--user", "--map-root-user", "chroot"])
-        .arg(root.path())
-        .args(["/bin/env", "-i", "PATH=/bin", "/bin/sh", "-c"])
-        .arg("tar -C / -xzf /overlay.tar.gz && . /lava-7/environment && /lava-7/bin/lava-test-runner /lava-7/0 2>/dev/null; echo $LAVA_JOB_ID
-mkdir /etc; printf 'Old System 3 %s\\n' '\\n \\l' >/etc/issue; /lava-7/bin/lava-os-build")
-        .write_stdin("<LAVA_WAIT_COMPLETE 8:k=v>\n")
-        .timeout(LIMIT)
-        .output()
-        .unwrap();
-    let expected = "<LAVA_SIGNAL_STARTRUN 0_small 7_1.1.3.1>
+    for shell in &SHELLS {
+        let root = small_root(shell);
+        let definitions = json!([inline(
+            "small",
+            &["lava-wait m", "lava-test-case os --shell lava-os-build", "lava-send done at=$(lava-self)"]
+        )]);
+        let overlay = pack(root.path(), "/bin/sh", "/lava-7", definitions);
+        fs::rename(overlay, root.path().join("overlay.tar.gz")).unwrap();
+        let script = "tar -C / -xzf /overlay.tar.gz && . /lava-7/environment && /lava-7/bin/lava-test-runner /lava-7/0 2>/dev/null; echo $LAVA_JOB_ID
+mkdir /etc; printf 'Old System 3 %s\\n' '\\n \\l' >/etc/issue; /lava-7/bin/lava-os-build";
+        let ran = run_in_root(root.path(), "<LAVA_WAIT_COMPLETE 8:k=v>\n", script);
+        let expected = "<LAVA_SIGNAL_STARTRUN 0_small 7_1.1.3.1>
 <LAVA_MULTI_NODE> <LAVA_WAIT m>
 8:k=v
 <LAVA_SIGNAL_STARTTC os>
@@ -446,6 +436,7 @@ busybox system
 7
 Old System 3
 ";
-    assert_eq!(unsealed(&String::from_utf8(output.stdout).unwrap()), expected);
-    assert_eq!(fs::read_to_string(root.path().join("lava-7/received/m.txt")).unwrap(), "8:k=v\n");
+        assert_eq!(unsealed(&ran.stdout), expected, "{}: {}", shell.name, ran.stderr);
+        assert_eq!(fs::read_to_string(root.path().join("lava-7/received/m.txt")).unwrap(), "8:k=v\n");
+    }
 }

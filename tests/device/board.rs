@@ -170,6 +170,41 @@ pub fn unsealed(text: &str) -> String {
     lines.join("\n")
 }
 
+/// A root with BusyBox, one shell and what that needs, and nothing else of a system; it is /bin/sh there.
+pub fn small_root(shell: &Shell) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    install_busybox(&root.path().join("bin"));
+    for directory in ["tmp", "dev"] {
+        fs::create_dir(root.path().join(directory)).unwrap();
+    }
+    fs::write(root.path().join("dev/null"), "").unwrap();
+    if !shell.name.starts_with("busybox") {
+        let needed = Command::new("ldd").arg(shell.interpreter).output().unwrap().stdout;
+        let needed = String::from_utf8(needed).unwrap();
+        for file in needed.split_whitespace().filter(|word| word.starts_with('/')) {
+            let to = root.path().join(&file[1..]);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(file, to).unwrap();
+        }
+        fs::remove_file(root.path().join("bin/sh")).unwrap();
+        fs::copy(shell.interpreter, root.path().join("bin/sh")).unwrap();
+    }
+    root
+}
+
+/// Runs a script in a small root, without a terminal.
+pub fn run_in_root(root: &Path, input: &str, script: &str) -> Outcome {
+    let output = assert_cmd::Command::new("setsid")
+        .args(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"])
+        .arg("mount --bind /dev/null \"$0/dev/null\" && exec chroot \"$@\"")
+        .args([root, root])
+        .args(["/bin/env", "-i", "PATH=/bin", "/bin/sh", "-c", script])
+        .write_stdin(input)
+        .timeout(LIMIT)
+        .output();
+    output.unwrap().into()
+}
+
 /// A directory with BusyBox under all its names, made once.
 fn applets() -> PathBuf {
     let there = Path::new(env!("CARGO_TARGET_TMPDIR")).join("applets");
