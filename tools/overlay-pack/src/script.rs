@@ -211,7 +211,9 @@ unset KMSG
             let document = json!({"metadata": {}, "run": {"steps": steps}});
             run_script(&run(Signals::Stdout, 0), &TestDefinition::new(document, Terms::default()).unwrap())
         };
-        assert!(script(json!(["case a in", "a) ls ;;", "esac"])).contains("set -x\ncase a in\na) ls ;;\nesac\nset +x\n"));
+        assert!(
+            script(json!(["case a in", "a) ls ;;", "esac"])).contains("set -x\ncase a in\na) ls ;;\nesac\nset +x\n")
+        );
         // The mark would be what the status is of.
         let asked = script(json!(["set +e", "false", "echo $?"]));
         assert!(asked.contains("false\necho $?\nset +x\n") && asked.contains("echo 2 >"), "{asked}");
