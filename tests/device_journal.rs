@@ -5,7 +5,7 @@
 #[path = "device/board.rs"]
 mod board;
 
-use board::{Board, SHELLS, Terminal, answer, inline, unsealed};
+use board::{Board, SHELLS, Terminal, answer, inline};
 use mn_console::journal::{Heard, Next, Receiver, sealed};
 use mn_console::signal::{Event, Request};
 use serde_json::json;
@@ -192,7 +192,17 @@ fn a_second_start_goes_on_with_the_next_definition() {
 <LAVA_SIGNAL_ENDRUN 2_x 7_1.1.3.1>
 <LAVA_TEST_RUNNER EXIT>
 ";
-        assert_eq!(unsealed(&console), expected);
+        let mut receiver = Receiver::new(0);
+        let heard = names(&receiver.push(console.as_bytes()));
+        assert_eq!(heard.len(), 7, "{heard:?}");
+        assert_eq!(receiver.ended(Some(0)), Next::Complete);
+        assert_eq!(console.replace(" SKIP 1004>", ">").split("[mn ").count(), 10, "{console}");
+        let plain: Vec<_> = console
+            .lines()
+            .filter(|line| !line.contains("SKIP"))
+            .map(|line| line.split("[mn ").next().unwrap())
+            .collect();
+        assert_eq!(plain.join("\n") + "\n", expected);
         let third = board.run(&start);
         assert!(third.stderr.ends_with("is not there, or was used by an earlier run\n"), "{}", third.stderr);
     }

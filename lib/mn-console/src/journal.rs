@@ -30,6 +30,8 @@ const UNNUMBERED: usize = 10_000;
 const ANSWERS: usize = 64;
 /// Ranges of numbers in one question: they must fit on a terminal's line.
 const RANGES: usize = 40;
+/// Numbers that are left out when the board has begun again.
+const SKIPPED: u64 = 1000;
 /// Questions in a row that brought nothing new, before it is given up.
 const VAIN: u32 = 20;
 
@@ -99,6 +101,8 @@ pub struct Receiver {
     answers: BTreeMap<u64, String>,
     /// Numbers of which the board says that it has nothing.
     lost: BTreeSet<u64>,
+    /// First and last numbers that the board left out when it began again.
+    skips: BTreeMap<u64, u64>,
     count: Option<u64>,
     /// Whether anything with a number was heard.
     numbered: bool,
@@ -120,6 +124,7 @@ impl Receiver {
             requested: BTreeSet::new(),
             answers: BTreeMap::new(),
             lost: BTreeSet::new(),
+            skips: BTreeMap::new(),
             count: None,
             numbered: false,
             unnumbered: Vec::new(),
@@ -174,7 +179,10 @@ impl Receiver {
                 self.lost.insert(number);
             }
             text => {
-                if let (_, Some(event)) = Scanner::new(from).next(text.as_bytes()) {
+                if let Some(last) = skip(text, number) {
+                    self.skips.insert(number, last);
+                    self.deliver(heard);
+                } else if let (_, Some(event)) = Scanner::new(from).next(text.as_bytes()) {
                     self.take(number, event, heard);
                 }
             }
@@ -195,10 +203,30 @@ impl Receiver {
         if number >= self.next && (self.held.len() < HELD || number == self.next) {
             self.held.entry(number).or_insert(event);
         }
-        while let Some(event) = self.held.remove(&self.next) {
-            heard.push(Heard::Event { number: self.next, event });
-            self.lost.remove(&self.next);
-            self.next += 1;
+        self.deliver(heard);
+    }
+
+    /// Gives what is next as long as it is there.
+    fn deliver(&mut self, heard: &mut Vec<Heard>) {
+        loop {
+            if let Some(event) = self.held.remove(&self.next) {
+                heard.push(Heard::Event { number: self.next, event });
+                self.lost.remove(&self.next);
+                self.next += 1;
+            } else if let Some((_, &last)) =
+                self.skips.range(..=self.next).next_back().filter(|(_, last)| **last >= self.next)
+            {
+                // What was said just before a reset can be gone from the journal: then nobody has what is missing.
+                let rest = self.held.split_off(&(last + 1));
+                let late = std::mem::replace(&mut self.held, rest);
+                if !late.is_empty() {
+                    self.lost.insert(self.next);
+                }
+                heard.extend(late.into_iter().map(|(number, event)| Heard::Event { number, event }));
+                self.next = last + 1;
+            } else {
+                return;
+            }
         }
     }
 
@@ -233,7 +261,7 @@ impl Receiver {
     fn verdict(&self) -> Next {
         match self.lost.iter().next() {
             None => Next::Complete,
-            Some(number) => Next::Lost(format!("signal {number} was begun on the board and never written")),
+            Some(number) => Next::Lost(format!("the board has no record of signal {number}")),
         }
     }
 
@@ -273,6 +301,12 @@ impl Receiver {
     pub fn unnumbered(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.unnumbered).into_iter().map(|(_, event)| event).collect()
     }
+}
+
+/// The last number that a board leaves out from `first` on.
+fn skip(text: &str, first: u64) -> Option<u64> {
+    let last: u64 = text.strip_prefix("<LAVA_TEST_RUNNER SKIP ")?.strip_suffix('>')?.parse().ok()?;
+    (first..=first.saturating_add(SKIPPED)).contains(&last).then_some(last)
 }
 
 fn range(first: u64, last: u64) -> String {
@@ -357,9 +391,26 @@ mod tests {
         }
         assert_eq!(receiver.ended(None), Next::Lost("the board does not say signals 5 again".into()));
         receiver.push(sealed(5, &signal("ENDTC", "e")).as_bytes());
-        let reason = "signal 1 was begun on the board and never written";
+        let reason = "the board has no record of signal 1";
         assert_eq!(receiver.ended(Some(0)), Next::Lost(reason.into()));
         assert_eq!(bodies(&receiver.after_loss()), ["2 ENDTC b", "3 ENDTC c", "4 ENDTC d", "5 ENDTC e"]);
+    }
+
+    #[test]
+    fn a_board_that_begins_again_leaves_numbers_out() {
+        let line = |number: u64| sealed(number, &signal("ENDTC", &number.to_string())) + "\n";
+        // Signal 3 was heard, and is gone from the journal.
+        let skip = sealed(3, "<LAVA_TEST_RUNNER SKIP 1002>") + "\n";
+        let rest = [skip, line(1003), sealed(1003, "<LAVA_TEST_RUNNER EXIT>")].concat();
+        let mut receiver = Receiver::new(0);
+        let heard = receiver.push(([1, 2, 3].map(line).concat() + &rest).as_bytes());
+        assert_eq!(bodies(&heard), ["1 ENDTC 1", "2 ENDTC 2", "3 ENDTC 3", "1003 ENDTC 1003"]);
+        assert_eq!(receiver.ended(Some(0)), Next::Complete);
+        // Signal 3 was not heard either, but 4 was: that something is lost must be known.
+        let mut receiver = Receiver::new(0);
+        let heard = receiver.push(([1, 2, 4].map(line).concat() + &rest).as_bytes());
+        assert_eq!(bodies(&heard), ["1 ENDTC 1", "2 ENDTC 2", "4 ENDTC 4", "1003 ENDTC 1003"]);
+        assert_eq!(receiver.ended(Some(0)), Next::Lost("the board has no record of signal 3".into()));
     }
 
     #[test]
