@@ -17,22 +17,26 @@ moment () {
 }
 
 guests_waited_for_the_start () {
-	sent=$(moment "$run/results.jsonl" '"case":"multinode-send-lava_start"')
+	sent=$(moment "$run/progress.jsonl" '"job_id":"4".*"step":"call","text":"lava-send lava_start"')
+	test -n "$sent" || return 1
 	for id in 1 2 3
 	do
 		reached=$(moment "$run/progress.jsonl" "\"job_id\":\"$id\".*\"tool\":\"ssh-connect\".*\"step\":\"connect\"")
 		printf 'lava_start %s, guest %s reaches the board %s\n' "$sent" "$id" "$reached"
 		# Moments of one form sort as text.
+		test -n "$reached" || return 1
 		expr "x$reached" \> "x$sent" >/dev/null || return 1
 	done
 }
 
 host_outlived_its_guests () {
 	off=$(moment "$run/progress.jsonl" '"job_id":"4".*"step":"power-off"')
+	test -n "$off" || return 1
 	for id in 1 2 3
 	do
 		out=$(moment "$run/results.jsonl" "\"definition\":\"lava\",\"case\":\"job\".*\"job_id\":\"$id\"")
 		printf 'guest %s done %s, power off %s\n' "$id" "$out" "$off"
+		test -n "$out" || return 1
 		expr "x$off" \> "x$out" >/dev/null || return 1
 	done
 }
