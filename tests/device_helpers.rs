@@ -45,6 +45,11 @@ fn answer(stdout: &str, stderr: &str, status: i32) -> Outcome {
     Outcome { status, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }
 
+/// What a helper prints for whoever runs the job.
+fn warning(text: &str) -> String {
+    format!("<LAVA_SIGNAL_WARNING {text}>\n")
+}
+
 /// A board with one overlay: its files are below `root`, seen there as /mnt and /tmp/lava-7.
 struct Board {
     shell: &'static Shell,
@@ -470,26 +475,28 @@ fn packages_that_are_there_cost_nothing_and_others_are_asked_of_apt() {
         assert_eq!(board.run("lava-install-packages"), answer("", "", 0));
         // Only what the board has: no apt-get.
         let alone = "PATH=/tmp/lava-7/bin:/mnt/fakes:/mnt/applets; lava-install-packages there new gone";
-        let missing = "lava-install-packages: cannot install 'new gone': no apt-get on this system; going on without\n";
-        assert_eq!(board.run(alone), answer("", missing, 0));
+        let missing =
+            warning("lava-install-packages: cannot install 'new gone': no apt-get on this system; going on without");
+        assert_eq!(board.run(alone), answer(&missing, "", 0));
         board.fake("apt-get", "echo \"$DEBIAN_FRONTEND: $*\"; cat; case \"$*\" in *update) exit 100 ;; esac");
         let apt = "noninteractive: -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300";
-        let printed = format!("{apt} update\n{apt} install -y -- new gone\n");
-        let refresh = "lava-install-packages: cannot refresh the package index, trying without\n";
-        assert_eq!(board.run_with("typed", "lava-install-packages there new gone"), answer(&printed, refresh, 0));
+        let refresh = warning("lava-install-packages: cannot refresh the package index, trying without");
+        let printed = format!("{apt} update\n{refresh}{apt} install -y -- new gone\n");
+        assert_eq!(board.run_with("typed", "lava-install-packages there new gone"), answer(&printed, "", 0));
         board.fake("apt-get", "case \"$*\" in *update) ;; *) exit 100 ;; esac");
-        let failed = "lava-install-packages: cannot install 'new': apt-get ended with status 100; going on without\n";
-        assert_eq!(board.run("lava-install-packages new"), answer("", failed, 0));
+        let failed =
+            warning("lava-install-packages: cannot install 'new': apt-get ended with status 100; going on without");
+        assert_eq!(board.run("lava-install-packages new"), answer(&failed, "", 0));
     });
 }
 
 #[test]
 fn what_is_not_added_is_said() {
     on_every_shell(|board| {
-        let said = "lava-add-keys: not added: 'k': the job names no os\n";
-        assert_eq!(board.run("lava-add-keys k"), answer("", said, 0));
-        let said = "lava-add-sources: not added: 'ppa:x/y': the job names no os\n";
-        assert_eq!(board.run("lava-add-sources ppa:x/y"), answer("", said, 0));
+        let said = warning("lava-add-keys: not added: 'k': the job names no os");
+        assert_eq!(board.run("lava-add-keys k"), answer(&said, "", 0));
+        let said = warning("lava-add-sources: not added: 'ppa:x/y': the job names no os");
+        assert_eq!(board.run("lava-add-sources ppa:x/y"), answer(&said, "", 0));
     });
 }
 
