@@ -165,7 +165,7 @@ impl Drop for Board {
 
 /// A root whose init says who it is and then runs what is typed.
 fn make_root(root: &Path) {
-    for name in ["bin", "sbin", "proc", "sys", "dev"] {
+    for name in ["bin", "sbin", "proc", "sys", "run", "dev"] {
         fs::create_dir_all(root.join(name)).unwrap();
     }
     fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
@@ -241,6 +241,8 @@ fn a_board_boots_from_the_menu_to_its_init() {
         let nodes = board.expect("1:3\r\n");
         let lines: Vec<&str> = nodes.lines().rev().take(2).collect();
         assert_eq!(lines[0], lines[1], "the console is the serial line");
+        board.send(". /run/net-eth0.conf; echo $DEVICE at $IPV4ADDR\n");
+        board.expect("\neth0 at 10.77.0.2\r\n");
         board.send("echo written > /by-the-board; echo do''ne\n");
         board.expect("done");
         assert_eq!(fs::read_to_string(board.dir.path().join("root/by-the-board")).unwrap(), "written\n");

@@ -5,7 +5,9 @@
 #[path = "device/board.rs"]
 mod board;
 
-use board::{Board, SHELLS, Terminal, answer, inline, on_every_shell, pack, run_in_root, small_root, unsealed};
+use board::{
+    Board, SHELLS, Terminal, answer, inline, on_every_shell, pack, run_in_root, small_root, unsealed, warning,
+};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -290,10 +292,10 @@ fn an_address_is_found_with_the_tools_there_are() {
 #[test]
 fn what_is_not_added_is_said() {
     on_every_shell(|board| {
-        let said = "lava-add-keys: not added: 'k': the job names no os\n";
-        assert_eq!(board.run("lava-add-keys k"), answer("", said, 0));
-        let said = "lava-add-sources: not added: 'ppa:x/y': the job names no os\n";
-        assert_eq!(board.run("lava-add-sources ppa:x/y"), answer("", said, 0));
+        let said = warning("lava-add-keys: not added: 'k': the job names no os");
+        assert_eq!(board.run("lava-add-keys k"), answer(&said, "", 0));
+        let said = warning("lava-add-sources: not added: 'ppa:x/y': the job names no os");
+        assert_eq!(board.run("lava-add-sources ppa:x/y"), answer(&said, "", 0));
     });
 }
 

@@ -5,7 +5,7 @@
 #[path = "device/board.rs"]
 mod board;
 
-use board::{Board, SHELLS, answer, inline, role};
+use board::{Board, SHELLS, answer, inline, role, warning};
 use pumice_tests::Outcome;
 use serde_json::json;
 
@@ -111,16 +111,25 @@ fn each_manager_is_asked_for_what_is_missing_and_for_nothing_else() {
 fn what_cannot_be_installed_is_an_error_where_the_job_names_an_os() {
     for (shell, os) in [(0, None), (1, Some("debian")), (2, None), (3, Some("debian"))] {
         let board = board(shell, os);
-        let status = i32::from(os.is_some());
-        let tail = if os.is_some() { "" } else { "; going on without, as the job names no os" };
-        let reason = |reason: &str| format!("lava-install-packages: cannot install 'new': {reason}{tail}\n");
-        let none = reason("no package manager on this system (apt-get, dnf, yum, apk, opkg, pacman, zypper)");
-        assert_eq!(alone(&board, "lava-install-packages new"), answer("", &none, status));
+        // Without an os they are warnings of the job.
+        let given_up = |before: &str, reason: &str| {
+            let text = format!("lava-install-packages: cannot install 'new': {reason}");
+            match os {
+                Some(_) => answer(before, &format!("{text}\n"), 1),
+                None => answer(
+                    &(before.to_owned() + &warning(&format!("{text}; going on without, as the job names no os"))),
+                    "",
+                    0,
+                ),
+            }
+        };
+        let none = "no package manager on this system (apt-get, dnf, yum, apk, opkg, pacman, zypper)";
+        assert_eq!(alone(&board, "lava-install-packages new"), given_up("", none));
         board.fake("dpkg-query", "exit 1");
         board.fake("apt-get", "exit 100");
-        let said = "lava-install-packages: cannot refresh the package index, trying without\n".to_owned();
-        let failed = said + &reason("apt-get ended with status 100");
-        assert_eq!(alone(&board, "lava-install-packages new"), answer("", &failed, status));
+        let refresh = warning("lava-install-packages: cannot refresh the package index, trying without");
+        let failed = given_up(&refresh, "apt-get ended with status 100");
+        assert_eq!(alone(&board, "lava-install-packages new"), failed);
         let named = "lava-install-packages: '--force' is no name of a package\n";
         assert_eq!(alone(&board, "lava-install-packages --force"), answer("", named, 1));
     }

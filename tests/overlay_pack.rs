@@ -778,7 +778,8 @@ fn an_archive_may_have_another_name() {
 fn a_list_says_what_would_be_inside_and_writes_nothing() {
     let out = tempfile::tempdir().unwrap();
     let message = role(json!([inline(0, "d", steps(&["ls"]))]));
-    let packed = overlay_pack(&stream(&[message.clone()]), &["--list", "-o", out.path().to_str().unwrap()], &[]);
+    let packed =
+        overlay_pack(&stream(std::slice::from_ref(&message)), &["--list", "-o", out.path().to_str().unwrap()], &[]);
     assert_eq!((packed.stderr.as_str(), packed.status), ("", 0));
     assert_eq!(packed.lines[0], "4212-overlay-1.1.4.tar.gz:");
     assert_eq!(packed.lines[1], "drwxr-xr-x         0 lava-4212/");

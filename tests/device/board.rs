@@ -47,6 +47,11 @@ pub fn answer(stdout: &str, stderr: &str, status: i32) -> Outcome {
     Outcome { status, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }
 
+/// What a helper prints for whoever runs the job.
+pub fn warning(text: &str) -> String {
+    format!("<LAVA_SIGNAL_WARNING {text}>\n")
+}
+
 /// A board with one overlay: its files are below `root`, seen there as /mnt and /tmp/lava-7.
 pub struct Board {
     pub shell: &'static Shell,

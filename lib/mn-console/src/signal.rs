@@ -95,6 +95,11 @@ impl Request {
         }
     }
 
+    /// The call as a test writes it, without its data: `lava-wait-all booted`.
+    pub fn helper(&self) -> String {
+        format!("lava-{} {}", self.word().to_lowercase().replace('_', "-"), self.id())
+    }
+
     /// The test case under which LAVA records the call: `multinode-wait_all-ID`, in lower case.
     pub fn case(&self) -> String {
         format!("multinode-{}-{}", self.word(), self.id()).to_lowercase()
@@ -368,6 +373,7 @@ mod tests {
         let Event::Request(request) = one("<LAVA_MULTI_NODE> <LAVA_WAIT_ALL Booted guest>") else { panic!() };
         assert_eq!(request, Request::WaitAll { id: "Booted".into(), role: Some("guest".into()) });
         assert_eq!(request.case(), "multinode-wait_all-booted");
+        assert_eq!(request.helper(), "lava-wait-all Booted");
         assert_eq!(one("<LAVA_MULTI_NODE> <LAVA_WAIT ipv4>"), Event::Request(Request::Wait { id: "ipv4".into() }));
     }
 

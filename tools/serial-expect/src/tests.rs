@@ -42,6 +42,7 @@ fn converse(stage: &mut Stage, acts: &mut VecDeque<Act>, wires: &mut Wires, repo
                 Act::Record(record) => report.record(record)?,
                 Act::Warn(text) => report.warn(&text)?,
                 Act::Ask(number, request) => {
+                    report.step("call", &request.helper())?;
                     if let Some(refused) = ask(wires, number, &request)? {
                         acts.extend(stage.answered(number, &refused, wires.now()));
                     }

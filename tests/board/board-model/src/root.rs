@@ -1,3 +1,4 @@
+use crate::cable::{BOARD, LAB};
 use crate::screen::Screen;
 use mn_cli::{Cannot, Result};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -8,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A root directory with its /proc, /sys and /dev, in this process's mount namespace.
+/// A root directory with its /proc, /sys, /run and /dev, in this process's mount namespace.
 pub struct Root(PathBuf);
 
 const NOTHING: Option<&str> = None;
@@ -27,6 +28,8 @@ impl Root {
             bind(Path::new("/dev/null"), &trigger)?;
         }
         root.file_system("sysfs", "sys", "")?;
+        root.file_system("tmpfs", "run", "mode=0755")?;
+        root.leave_lease()?;
         root.file_system("tmpfs", "dev", "mode=0755,size=1m")?;
         root.fill_dev(consoles)?;
         Ok(root)
@@ -36,6 +39,15 @@ impl Root {
         let place = self.0.join(place);
         mount(Some(kind), &place, Some(kind), MsFlags::empty(), Some(options))
             .cannot(format_args!("mount {kind} on '{}'", place.display()))
+    }
+
+    /// What an initramfs that has booted from the network leaves behind, in the words of klibc's ipconfig.
+    fn leave_lease(&self) -> Result<()> {
+        let lease = format!(
+            "DEVICE='eth0'\nPROTO='dhcp'\nIPV4ADDR='{BOARD}'\nIPV4NETMASK='255.255.255.0'\nIPV4GATEWAY='{LAB}'\n\
+             IPV4DNS0='{LAB}'\nHOSTNAME=''\nDNSDOMAIN=''\n"
+        );
+        fs::write(self.0.join("run/net-eth0.conf"), lease).cannot("write '/run/net-eth0.conf'")
     }
 
     /// Device nodes are bound from outside: in a user namespace nobody may make them.
