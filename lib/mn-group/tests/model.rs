@@ -57,11 +57,13 @@ impl Model {
     fn step(&mut self, step: &Step, caller: Caller) -> Vec<(Caller, Verdict)> {
         let connection = caller.connection;
         let member = connection / 10;
-        match step {
-            Step::Advance(time) => self.now += time,
-            _ => self.last_request = self.now,
+        if let Step::Advance(time) = step {
+            self.now += time;
         }
         self.time_out();
+        if !matches!(step, Step::Advance(_)) && !self.refused(step, connection, member) {
+            self.last_request = self.now;
+        }
         match step {
             Step::Advance(_) => {}
             Step::Join(_, stay) => {
@@ -91,6 +93,15 @@ impl Model {
         self.answer_what_can_be();
         self.break_deadlock();
         std::mem::take(&mut self.answers)
+    }
+
+    /// A request that is refused at once is not taken for a sign of life.
+    fn refused(&self, step: &Step, connection: u64, member: u64) -> bool {
+        match step {
+            Step::Join(..) => self.speaks.contains_key(&connection) || self.gone(member),
+            Step::Call(..) => !self.speaks.contains_key(&connection) || self.gone(member),
+            _ => false,
+        }
     }
 
     fn lasting(&self, member: u64) -> usize {
@@ -241,7 +252,9 @@ fn step() -> impl Strategy<Value = Step> {
 /// The real group, and what its answers come to.
 fn real(group: &mut Group, now: u64, step: &Step, caller: Caller) -> Vec<(Caller, Verdict)> {
     let event = match step.clone() {
-        Step::Join(connection, stay) => Event::Join { caller, member: (connection / 10).to_string(), stay },
+        Step::Join(connection, stay) => {
+            Event::Join { caller, member: (connection / 10).to_string(), stay, grace: None }
+        }
         Step::Leave(_) => Event::Leave { caller },
         Step::LeaveMember(member) => Event::LeaveMember { caller, member: member.to_string() },
         Step::Lost(connection) => Event::Lost { connection },
@@ -268,7 +281,7 @@ proptest! {
     fn every_history_has_the_answers_of_the_simple_group(steps in proptest::collection::vec(step(), 1..60)) {
         let members = MEMBERS.iter().map(|(id, role, host)| {
             let host = host.map(|host| host.to_string());
-            Member { id: id.to_string(), role: (*role).to_owned(), host }
+            Member { host, ..Member::new(id.to_string(), *role) }
         });
         let settings = Settings { quiet: seconds(QUIET), ..Settings::default() };
         let mut group = Group::new(members.collect(), settings).expect("a usable list");

@@ -1,0 +1,1 @@
+//! The broker and its clients are killed at any point.
