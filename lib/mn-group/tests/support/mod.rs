@@ -4,6 +4,8 @@
 use mn_group::{Call, Caller, Class, Event, Group, Member, Messages, Note, Output, Reply, Settings, State, Stay};
 use std::time::Duration;
 
+pub mod model;
+
 pub fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
