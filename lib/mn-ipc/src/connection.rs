@@ -23,7 +23,7 @@ pub struct Connection {
 
 impl Connection {
     /// How often a broker that has gone is looked for.
-    const AGAIN: Duration = Duration::from_millis(50);
+    const AGAIN: Duration = Duration::from_millis(20);
 
     /// Connects.
     pub fn new(path: &Path) -> Result<Self> {
