@@ -26,6 +26,8 @@ pub struct Client {
     /// The request whose answer holds the session.
     joining: Option<i64>,
     session: Option<String>,
+    /// It wants to hear of events, after it has come back too.
+    watches: bool,
     /// The request to come back, and until when that is tried.
     away: Option<(Option<i64>, Deadline)>,
     /// From when the broker's patience counts anew.
@@ -89,6 +91,7 @@ impl Client {
             open: BTreeMap::new(),
             joining: None,
             session: None,
+            watches: false,
             away: None,
             back: None,
             ended: false,
@@ -200,6 +203,7 @@ impl Client {
         if matches!(call, Call::Join { .. } | Call::Speak { .. } | Call::Enter { .. }) {
             self.joining = Some(id);
         }
+        self.watches |= matches!(call, Call::Watch {});
         let line = Request { id, call }.to_line();
         let written = self.connection.is_open().then(|| self.connection.write_all(&line, Self::PATIENCE));
         self.open.insert(id, line);
@@ -342,6 +346,10 @@ impl Client {
         self.next_id += 1;
         self.away = Some((Some(id), until));
         let mut bytes = Request { id, call: Call::Resume { session } }.to_line();
+        if self.watches {
+            bytes.extend_from_slice(&Request { id: self.next_id, call: Call::Watch {} }.to_line());
+            self.next_id += 1;
+        }
         self.open.values().for_each(|line| bytes.extend_from_slice(line));
         if self.connection.write_all(&bytes, Self::PATIENCE).is_err() {
             self.connection.close();
