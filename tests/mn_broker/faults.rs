@@ -80,7 +80,7 @@ fn plain(result: Result<Value, Failure>) -> Gave {
 }
 
 /// Plays one member to its end, or its death.
-fn play(socket: &Path, member: usize, fault: Fault, begun: &AtomicUsize) -> Vec<Gave> {
+fn play(socket: &Path, member: usize, fault: Fault, begun: &AtomicUsize, joined: &AtomicUsize) -> Vec<Gave> {
     let mut client = Client::connect(socket).expect("a broker");
     let mut gave = Vec::new();
     for step in 0..STEPS {
@@ -100,6 +100,7 @@ fn play(socket: &Path, member: usize, fault: Fault, begun: &AtomicUsize) -> Vec<
             client = Client::resume(socket, &session, next_id).expect("another takes its place");
         }
         gave.push(plain(client.call(call(member, step))));
+        joined.fetch_add(usize::from(step == 0), Ordering::SeqCst);
     }
     gave
 }
@@ -111,12 +112,14 @@ fn run(fault: Fault, delay: usize) -> Vec<Vec<Gave>> {
     let grace = if matches!(fault, Fault::Client { .. }) { "20" } else { "0" };
     let broker = Mutex::new(Broker::with_journal(&members, &["--grace", grace]));
     let socket = broker.lock().expect("ours").socket().to_owned();
-    let begun = AtomicUsize::new(0);
+    let (begun, joined) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        let (begun, socket) = (&begun, &socket);
-        let members: Vec<_> = (0..MEMBERS).map(|n| scope.spawn(move || play(socket, n, fault, begun))).collect();
+        let (begun, joined, socket) = (&begun, &joined, &socket);
+        let members: Vec<_> =
+            (0..MEMBERS).map(|n| scope.spawn(move || play(socket, n, fault, begun, joined))).collect();
         if let Fault::Broker { calls } = fault {
-            while begun.load(Ordering::SeqCst) < calls {
+            // Who has no session yet cannot come back.
+            while joined.load(Ordering::SeqCst) < MEMBERS || begun.load(Ordering::SeqCst) < calls {
                 std::thread::yield_now();
             }
             // A little later, so that it is in the midst of something.
@@ -140,7 +143,7 @@ fn undisturbed() -> Vec<Vec<Gave>> {
 fn a_hundred_crashes_of_the_broker_change_nothing() {
     let (expected, mut chance) = (undisturbed(), Chance(5));
     for _ in 0..100 {
-        // Not the first joins, which have no session yet, nor the last leaves, after which nobody asks.
+        // Not the last leaves, after which nobody asks.
         let calls = MEMBERS * 2 + chance.below(MEMBERS * (STEPS - 3));
         let (fault, delay) = (Fault::Broker { calls }, chance.below(60_000));
         assert_eq!(run(fault, delay), expected, "{fault:?}, {delay}");

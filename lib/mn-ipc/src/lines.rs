@@ -21,6 +21,10 @@ impl Lines {
         self.bytes.drain(..self.begin);
         self.searched -= self.begin;
         self.begin = 0;
+        if self.bytes.is_empty() {
+            // A long line is rare, and its room is wanted back.
+            self.bytes.shrink_to(1024);
+        }
         self.bytes.extend_from_slice(bytes);
     }
 

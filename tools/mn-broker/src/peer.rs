@@ -10,6 +10,9 @@ use std::io::{ErrorKind, Read, Write};
 /// Bytes a client may leave unread before it is dropped.
 const MAX_UNREAD: usize = 1 << 20;
 
+/// Bytes of memory a queue keeps when it is empty: there is one for each client.
+const KEPT_ROOM: usize = 1024;
+
 /// What carries a connection, and what is spoken over it.
 enum Wire {
     /// The lines of mn-protocol(7).
@@ -181,7 +184,7 @@ impl Peer {
         if self.written * 2 >= self.out.len() {
             self.out.drain(..self.written);
             self.written = 0;
-            self.out.shrink_to(64 * 1024);
+            self.out.shrink_to(KEPT_ROOM);
         }
     }
 }

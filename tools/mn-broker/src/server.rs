@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// Connections at a time; for a further one somebody who has said nothing must go.
 const MAX_PEERS: usize = 1024;
 /// Requests of one group that are taken in one turn, so that its flood is no other group's delay.
-const TURN: usize = 16;
+const TURN: usize = 8;
 const DOORS: [Token; 2] = [Token(0), Token(1)];
 const SIGNALS: Token = Token(2);
 /// Numbers of connections begin here at least.
