@@ -14,6 +14,10 @@ pub struct Peer {
 pub enum Goal {
     /// At most so many of the unit.
     AtMost(f64),
+    /// At least so many.
+    AtLeast(f64),
+    /// No number was set; it is there to be compared.
+    Open,
 }
 
 /// A number with its spread over the runs.
@@ -46,13 +50,19 @@ impl Figure {
     }
 
     fn met(&self) -> bool {
-        let Goal::AtMost(limit) = self.goal;
-        self.ours() <= limit
+        match self.goal {
+            Goal::AtMost(limit) => self.ours() <= limit,
+            Goal::AtLeast(limit) => self.ours() >= limit,
+            Goal::Open => true,
+        }
     }
 
     fn goal_text(&self) -> String {
-        let Goal::AtMost(limit) = self.goal;
-        format!("<= {limit}")
+        match self.goal {
+            Goal::AtMost(limit) => format!("<= {limit}"),
+            Goal::AtLeast(limit) => format!(">= {limit}"),
+            Goal::Open => "-".into(),
+        }
     }
 
     /// The first line of the table.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout)]
 
+mod broker;
+mod coordinator;
 mod figure;
 mod group;
 mod memory;
@@ -16,7 +18,7 @@ fn main() -> std::io::Result<()> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut json = File::create(top.join("target/bench.json"))?;
     println!("{}", Figure::heading());
-    for measure in [overlay::small, overlay::clones, group::on_model, group::on_qemu] {
+    for measure in [overlay::small, overlay::clones, broker::all, group::on_model, group::on_qemu] {
         for figure in measure(&top)? {
             println!("{}", figure.row());
             writeln!(json, "{}", figure.json())?;

@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Broker {
     child: Child,
     socket: PathBuf,
-    _directory: TempDir,
+    options: Vec<String>,
+    directory: TempDir,
 }
 
 impl Broker {
@@ -33,13 +34,64 @@ impl Broker {
     /// When it does not become ready.
     pub fn start(members: &[(&str, &str, Option<&str>)], options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::start_in(directory, members, options)
+    }
+
+    /// As `start`, with a journal on a disk of memory: what is tested is the order of things.
+    ///
+    /// # Panics
+    /// As `start`.
+    pub fn with_journal(members: &[(&str, &str, Option<&str>)], options: &[&str]) -> Self {
+        let directory = tempfile::tempdir_in("/dev/shm").expect("a directory");
+        let mut all: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        all.extend(["--journal".to_owned(), directory.path().join("journal").display().to_string()]);
+        Self::start_in(directory, members, all)
+    }
+
+    fn start_in(directory: TempDir, members: &[(&str, &str, Option<&str>)], options: Vec<String>) -> Self {
         let socket = directory.path().join("broker.sock");
         let list = directory.path().join("members.jsonl");
         std::fs::write(&list, members_stream(members)).expect("the list is written");
-        let child = serve_command(&socket, &list).args(options).spawn().expect("the broker runs");
-        let mut broker = Self { child, socket, _directory: directory };
+        let child = serve_command(&socket, &list).args(&options).spawn().expect("the broker runs");
+        let mut broker = Self { child, socket, options, directory };
         broker.await_ready();
         broker
+    }
+
+    /// Kills the broker as a crash does.
+    ///
+    /// # Panics
+    /// When it has ended before.
+    pub fn crash(&mut self) {
+        self.child.kill().expect("it is there");
+        self.child.wait().expect("it ends");
+    }
+
+    /// A broker in the place of one that has ended, with the same options.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn start_again(&mut self) {
+        self.child = self.again().spawn().expect("the broker runs");
+        self.await_ready();
+    }
+
+    /// The command of `start_again`.
+    pub fn again(&self) -> Command {
+        let mut command = serve_command(&self.socket, &self.directory.path().join("members.jsonl"));
+        command.args(&self.options);
+        command
+    }
+
+    /// A file beside the socket.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The broker's process.
+    pub fn pid(&self) -> Pid {
+        process(&self.child)
     }
 
     fn await_ready(&mut self) {
@@ -176,6 +228,16 @@ impl Wire {
         let mut line = String::new();
         self.reader.read_line(&mut line).expect("a line comes");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("no JSON: {line:?}: {error}"))
+    }
+
+    /// The next line, whatever is in it.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn hear_line(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).expect("a line comes");
+        line
     }
 
     /// Sends a line and gives the next one that comes.

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 /// Remembers the last request, and whether every live member waits.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Watchdog {
     last_request: Duration,
     all_wait: bool,
 }
 
 impl Watchdog {
-    /// A request, or the end of a connection, came. A board's background process may send while its
-    /// test waits, so every request counts anew.
+    /// A request that was taken, or the end of a connection, came. A board's background process may send
+    /// while its test waits, so the quiet begins anew.
     pub(crate) fn heard(&mut self, now: Duration) {
         self.last_request = now;
     }

@@ -1,6 +1,6 @@
 //! What goes into a group and what comes out.
 
-use crate::{Call, Failure, State, store::Messages};
+use crate::{Call, Failure, Member, State, store::Messages};
 use std::time::Duration;
 
 /// Whom an answer is for: the broker's number of a connection and that connection's number of the request.
@@ -32,6 +32,36 @@ pub enum Event {
         member: String,
         /// Whether the member lives as long as this connection.
         stay: Stay,
+        /// How long the connection may be lost, if not as long as the group's settings say.
+        grace: Option<Duration>,
+    },
+    /// Somebody who is not in the list joins: on an open place, or from outside. Known by id, it only joins.
+    Enrol {
+        /// Who asks.
+        caller: Caller,
+        /// The newcomer; with an empty id it gets the next decimal one.
+        member: Member,
+        /// Whether the member lives as long as this connection.
+        stay: Stay,
+        /// As in `Join`.
+        grace: Option<Duration>,
+    },
+    /// A connection takes the place of another, which is lost or soon will be, with all calls that wait.
+    Resume {
+        /// Who asks.
+        caller: Caller,
+        /// The other connection.
+        of: u64,
+    },
+    /// A connection gives up its calls that wait.
+    Withdraw {
+        /// Whose.
+        connection: u64,
+    },
+    /// The broker was gone and is back: every connection is lost, and has at least this grace to come back.
+    Restart {
+        /// How long.
+        grace: Duration,
     },
     /// A connection that has joined asks for something.
     Call {

@@ -1,17 +1,18 @@
 //! The group itself: takes events, keeps what waits, gives answers.
 
+use crate::call::START_ID;
 use crate::deadlock::Watchdog;
 use crate::limits::shown;
 use crate::roster::{Index, Roster};
 use crate::status;
 use crate::store::Store;
 use crate::verdict::{self, Bench, Verdict};
-use crate::{Call, Caller, Class, Event, Failure, Member, Note, Output, Reply, Settings, State, Status};
+use crate::{Call, Caller, Class, Event, Failure, Member, Note, Output, Reply, Settings, State, Status, Stay};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// A call that could not be answered at once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pending {
     pub(crate) caller: Caller,
     pub(crate) member: Index,
@@ -23,8 +24,22 @@ pub(crate) struct Pending {
 /// How a call ends.
 type Outcome = Result<Reply, Failure>;
 
+/// What an event may have made answerable.
+#[derive(Debug, PartialEq, Eq)]
+enum Touched {
+    Nothing,
+    /// Calls that look at messages of this id.
+    Message(String),
+    /// The calls of this meeting.
+    Meeting(String),
+    /// The call that came last.
+    Newest,
+    /// Any.
+    All,
+}
+
 /// A multinode group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Group {
     settings: Settings,
     roster: Roster,
@@ -42,20 +57,35 @@ impl Group {
     /// usable name, or a host is not in the list.
     pub fn new(members: Vec<Member>, settings: Settings) -> Result<Self, Failure> {
         let roster = Roster::new(members, &settings.limits)?;
+        Ok(Self::of(roster, settings))
+    }
+
+    /// A group of which only the size is known; its members come by [`Event::Enrol`].
+    ///
+    /// # Errors
+    /// When the size is 0 or too big.
+    pub fn open(size: usize, settings: Settings) -> Result<Self, Failure> {
+        let roster = Roster::open(size, &settings.limits)?;
+        Ok(Self::of(roster, settings))
+    }
+
+    fn of(roster: Roster, settings: Settings) -> Self {
         let (store, watchdog) = (Store::default(), Watchdog::default());
-        Ok(Self { settings, roster, store, pending: Vec::new(), watchdog, out: Vec::new() })
+        Self { settings, roster, store, pending: Vec::new(), watchdog, out: Vec::new() }
     }
 
     /// Takes an event in and gives what it brought about. `now` never goes back.
     pub fn apply(&mut self, now: Duration, event: Event) -> Vec<Output> {
-        self.bury(now);
-        self.settle();
+        let gone = self.bury(now);
+        self.settle(now, &gone);
         self.expire(now);
         let tick = matches!(event, Event::Tick);
-        self.take(now, event);
-        self.bury(now);
-        self.settle();
-        if !tick {
+        let taken = self.take(now, event);
+        let heard = !tick && taken.is_ok();
+        let touched = taken.unwrap_or(Touched::Nothing);
+        let gone = self.bury(now);
+        self.settle(now, if gone == Touched::All { &gone } else { &touched });
+        if heard {
             self.watchdog.heard(now);
         }
         self.watch(now);
@@ -66,7 +96,7 @@ impl Group {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         let calls = self.pending.iter().map(|pending| pending.deadline).min();
-        let burial = self.roster.next_burial(self.settings.grace);
+        let burial = self.roster.next_burial();
         let quiet = self.watchdog.ends_at(self.settings.quiet);
         [calls, burial, quiet].into_iter().flatten().min()
     }
@@ -82,72 +112,144 @@ impl Group {
         self.members().find(|member| member.id == id)
     }
 
+    /// Whether nothing more can come: every member has left or died.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.roster.entries.iter().all(|entry| entry.state.is_gone())
+    }
+
+    /// What a call would be answered at once, were it made by this member; a wait is not begun.
+    #[must_use]
+    pub fn peek(&self, member: &str, call: &Call) -> Option<Reply> {
+        let at = self.roster.find(member).ok()?;
+        if call.role().is_some_and(|role| self.roster.of_role(role).is_empty()) {
+            return None;
+        }
+        match self.bench(&Touched::All).judge(at, call) {
+            Verdict::Answered(reply) => Some(reply),
+            _ => None,
+        }
+    }
+
     /// How everybody is, and who waits for whom.
     #[must_use]
     pub fn status(&self, now: Duration) -> Status {
         let deadlock = self.watchdog.ends_at(self.settings.quiet);
-        status::of(&self.roster, &self.pending, &self.bench(), now, deadlock)
+        status::of(&self.roster, &self.pending, &self.bench(&Touched::All), now, deadlock)
     }
 
-    fn take(&mut self, now: Duration, event: Event) {
+    /// Takes an event; an error if it was a request that is refused at once.
+    fn take(&mut self, now: Duration, event: Event) -> Result<Touched, ()> {
         match event {
-            Event::Join { caller, member, stay } => {
-                let joined = self.roster.find(&member).and_then(|at| {
-                    let changed = self.roster.join(caller.connection, at, stay)?;
-                    Ok(changed.then_some(at))
-                });
-                if let Ok(Some(at)) = joined {
-                    self.note_state(at);
-                }
-                self.answer(caller, joined.map(|_| Reply::Joined { member }));
+            Event::Join { caller, member, stay, grace } => {
+                let found = self.roster.find(&member);
+                let joined = found.and_then(|at| self.join(now, caller, at, stay, grace));
+                self.reply(caller, joined)
+            }
+            Event::Enrol { caller, member, stay, grace } => {
+                let enrolled = self.enrol(member).and_then(|at| self.join(now, caller, at, stay, grace));
+                // A newcomer may be of the role that somebody waits for, or turn out not to be.
+                self.reply(caller, enrolled).map(|_| Touched::All)
+            }
+            Event::Resume { caller, of } => {
+                let resumed = self.resume(caller, of);
+                self.reply(caller, resumed)
             }
             Event::Call { caller, call, deadline } => {
-                if let Err(failure) = self.call(now, caller, call, deadline) {
-                    self.answer(caller, Err(failure));
-                }
+                let called = self.call(now, caller, call, deadline);
+                called.map_err(|failure| self.answer(caller, Err(failure)))
             }
-            Event::Leave { caller } => self.leave(caller),
+            Event::Leave { caller } => {
+                self.leave(now, caller);
+                Ok(Touched::All)
+            }
             Event::LeaveMember { caller, member } => {
-                let found = self.roster.find(&member);
-                if let Ok(at) = found {
-                    self.change(at, State::Left);
-                }
-                self.answer(caller, found.map(|_| Reply::Done));
+                let found = self.roster.find(&member).map(|at| {
+                    self.change(now, at, State::Left);
+                    Reply::Done
+                });
+                self.reply(caller, found).map(|_| Touched::All)
             }
             Event::Lost { connection } => {
-                self.pending.retain(|pending| pending.caller.connection != connection);
-                self.roster.lose(connection, now);
+                self.roster.lose(connection, now, Duration::ZERO);
+                Ok(Touched::Nothing)
             }
-            Event::Tick => {}
+            Event::Withdraw { connection } => {
+                self.forget_calls(&[connection]);
+                Ok(Touched::Nothing)
+            }
+            Event::Restart { grace } => {
+                self.roster.lose_all(now, grace);
+                Ok(Touched::Nothing)
+            }
+            Event::Tick => Ok(Touched::Nothing),
         }
     }
 
+    fn reply(&mut self, caller: Caller, outcome: Outcome) -> Result<Touched, ()> {
+        let taken = if outcome.is_ok() { Ok(Touched::Nothing) } else { Err(()) };
+        self.answer(caller, outcome);
+        taken
+    }
+
+    fn join(&mut self, now: Duration, caller: Caller, at: Index, stay: Stay, grace: Option<Duration>) -> Outcome {
+        let grace = grace.unwrap_or(self.settings.grace);
+        if self.roster.join(now, caller.connection, at, stay, grace)? {
+            self.note_state(at);
+        }
+        Ok(Reply::Joined { member: self.id(at) })
+    }
+
+    fn enrol(&mut self, mut member: Member) -> Result<Index, Failure> {
+        if member.id.is_empty() {
+            member.id = self.roster.next_id().to_string();
+        } else if let Ok(at) = self.roster.find(&member.id) {
+            return Ok(at);
+        }
+        self.roster.enrol(member, &self.settings.limits)
+    }
+
+    fn resume(&mut self, caller: Caller, of: u64) -> Outcome {
+        let at = self.roster.resume(caller.connection, of)?;
+        for pending in self.pending.iter_mut().filter(|pending| pending.caller.connection == of) {
+            pending.caller.connection = caller.connection;
+        }
+        Ok(Reply::Joined { member: self.id(at) })
+    }
+
     /// Checks a call and does what it does at once; what waits is for `settle` to answer.
-    fn call(&mut self, now: Duration, caller: Caller, call: Call, deadline: Duration) -> Result<(), Failure> {
+    fn call(&mut self, now: Duration, caller: Caller, call: Call, deadline: Duration) -> Result<Touched, Failure> {
         let not_joined = || Failure::new(Class::NotJoined, format!("'{}' needs a join before it", call.name()));
-        let at = self.roster.of(caller.connection).ok_or_else(not_joined)?;
+        let at = self.roster.of_link(caller.connection).ok_or_else(not_joined)?;
         let entry = &self.roster.entries[at];
         if entry.state.is_gone() {
             return Err(Failure::left(format!("{} {} and asks for nothing more", entry.member, entry.state.verb())));
         }
         self.settings.limits.check(&call)?;
         if let Some(role) = call.role().filter(|role| self.roster.of_role(role).is_empty()) {
-            return Err(Failure::unknown(format!("no role '{}' in this group", shown(role))));
+            return Err(no_role(role));
         }
         if let Call::Send { id, data } = call {
             let member = entry.member.id.clone();
             self.store.send(&self.settings.limits, &member, &id, data)?;
-            self.out.push(Output::Note(Note::Sent { member, id }));
+            self.out.push(Output::Note(Note::Sent { member, id: id.clone() }));
             self.answer(caller, Ok(Reply::Done));
-            return Ok(());
+            return Ok(Touched::Message(id));
         }
         self.check_room(caller)?;
+        let touched = match &call {
+            Call::Sync { id } => Touched::Meeting(id.clone()),
+            Call::Drain => Touched::All,
+            _ => Touched::Newest,
+        };
         if call == Call::Drain {
-            self.change(at, State::Draining);
+            self.change(now, at, State::Draining);
+        } else {
+            self.roster.entries[at].waiting += 1;
         }
         self.out.push(Output::Note(Note::Waits { member: self.id(at), call: call.clone() }));
         self.pending.push(Pending { caller, member: at, call, since: now, deadline });
-        Ok(())
+        Ok(touched)
     }
 
     fn check_room(&self, caller: Caller) -> Result<(), Failure> {
@@ -171,36 +273,63 @@ impl Group {
         Ok(())
     }
 
-    fn leave(&mut self, caller: Caller) {
+    fn leave(&mut self, now: Duration, caller: Caller) {
         let own = |pending: &Pending| pending.caller.connection == caller.connection;
         let left = || Err(Failure::left("this connection has left"));
         let results = self.pending.iter().map(|pending| own(pending).then(left)).collect();
         self.conclude(results);
-        if let Some(at) = self.roster.leave(caller.connection) {
+        if let Some(at) = self.roster.leave(caller.connection, now) {
             self.note_state(at);
         }
         self.answer(caller, Ok(Reply::Done));
     }
 
-    /// Members whose grace is over die.
-    fn bury(&mut self, now: Duration) {
-        for at in self.roster.bury(now, self.settings.grace) {
-            self.note_state(at);
+    /// Lost connections whose grace is over are forgotten with their calls, and their members die.
+    fn bury(&mut self, now: Duration) -> Touched {
+        let (buried, died) = self.roster.bury(now);
+        if !buried.is_empty() {
+            self.forget_calls(&buried);
         }
+        for at in &died {
+            self.note_state(*at);
+        }
+        if died.is_empty() { Touched::Nothing } else { Touched::All }
     }
 
-    /// Ends every waiting call that can be answered, or never will be. One pass is enough: the end of a call
+    fn forget_calls(&mut self, connections: &[u64]) {
+        let entries = &mut self.roster.entries;
+        self.pending.retain(|pending| {
+            let gone = connections.contains(&pending.caller.connection);
+            if gone && pending.call != Call::Drain {
+                entries[pending.member].waiting -= 1;
+            }
+            !gone
+        });
+    }
+
+    /// Ends every touched call that can be answered, or never will be. One pass is enough: the end of a call
     /// changes nothing that another call is judged by, save a sync, whose calls are judged together.
-    fn settle(&mut self) {
-        let bench = self.bench();
+    fn settle(&mut self, now: Duration, touched: &Touched) {
+        if *touched == Touched::Nothing {
+            return;
+        }
+        let bench = self.bench(touched);
         let mut shared = HashMap::new();
-        let results = self.pending.iter().map(|pending| self.result(pending, &bench, &mut shared)).collect();
+        let newest = self.pending.len().saturating_sub(1);
+        let results: Vec<_> = (self.pending.iter().enumerate())
+            .map(|(nth, pending)| {
+                let looked_at = touched.includes(&pending.call) || (*touched == Touched::Newest && nth == newest);
+                if looked_at { self.result(now, pending, &bench, &mut shared) } else { None }
+            })
+            .collect();
+        drop(shared);
         self.conclude(results);
     }
 
     /// How a waiting call ends, if it does.
     fn result<'a>(
         &self,
+        now: Duration,
         pending: &'a Pending,
         bench: &Bench<'_>,
         shared: &mut HashMap<&'a Call, Verdict>,
@@ -208,6 +337,9 @@ impl Group {
         let entry = &self.roster.entries[pending.member];
         if entry.state.is_gone() {
             return Some(Err(Failure::left(format!("{} {}", entry.member, entry.state.verb()))));
+        }
+        if let Some(role) = pending.call.role().filter(|role| self.roster.of_role(role).is_empty()) {
+            return Some(Err(no_role(role)));
         }
         let own;
         let verdict = if matches!(pending.call, Call::Wait { .. } | Call::Drain) {
@@ -220,14 +352,19 @@ impl Group {
         match verdict {
             Verdict::Answered(reply) => Some(Ok(reply.clone())),
             Verdict::Blocked(_) => None,
-            Verdict::Hopeless(gone) => Some(Err(verdict::hopeless(&self.roster, pending.member, &pending.call, *gone))),
+            Verdict::Hopeless(gone) => {
+                Some(Err(verdict::hopeless(&self.roster, now, pending.member, &pending.call, *gone)))
+            }
             Verdict::Alone => Some(Err(verdict::alone(&self.roster, pending.member, &pending.call))),
         }
     }
 
     /// Ends the calls whose time is up.
     fn expire(&mut self, now: Duration) {
-        let bench = self.bench();
+        if self.pending.iter().all(|pending| pending.deadline > now) {
+            return;
+        }
+        let bench = self.bench(&Touched::All);
         let late = |pending: &Pending| (pending.deadline <= now).then(|| Err(self.late(pending, &bench, now)));
         let results = self.pending.iter().map(late).collect();
         self.conclude(results);
@@ -247,10 +384,8 @@ impl Group {
 
     /// Looks whether everybody waits, and ends the waits when that has lasted.
     fn watch(&mut self, now: Duration) {
-        let waiting: HashSet<Index> =
-            self.pending.iter().filter(|p| p.call != Call::Drain).map(|pending| pending.member).collect();
-        let live = self.roster.entries.iter().enumerate().filter(|(_, entry)| entry.state.is_live());
-        let all = !waiting.is_empty() && live.map(|(at, _)| at).all(|at| waiting.contains(&at));
+        let mut live = self.roster.entries.iter().filter(|entry| entry.state.is_live());
+        let all = live.all(|entry| entry.waiting > 0) && self.roster.entries.iter().any(|entry| entry.waiting > 0);
         if self.watchdog.see(all) {
             self.out.push(Output::Note(Note::AllWait { ends_in: self.settings.quiet }));
         }
@@ -276,6 +411,9 @@ impl Group {
 
     /// Ends the waiting calls for which there is a result, in the order in which they were made.
     fn conclude(&mut self, results: Vec<Option<Outcome>>) {
+        if results.iter().all(Option::is_none) {
+            return;
+        }
         let mut synced = BTreeSet::new();
         for (pending, result) in std::mem::take(&mut self.pending).into_iter().zip(results) {
             let Some(result) = result else {
@@ -287,6 +425,9 @@ impl Group {
             {
                 self.out.push(Output::Note(Note::Synced { id: id.clone() }));
             }
+            if pending.call != Call::Drain {
+                self.roster.entries[pending.member].waiting -= 1;
+            }
             let (member, failure) = (self.id(pending.member), result.as_ref().err().cloned());
             self.out.push(Output::Note(Note::Ended { member, call: pending.call, failure }));
             self.answer(pending.caller, result);
@@ -297,8 +438,8 @@ impl Group {
         self.out.push(Output::Answer { caller, result });
     }
 
-    fn change(&mut self, at: Index, state: State) {
-        if self.roster.entries[at].become_(state) {
+    fn change(&mut self, now: Duration, at: Index, state: State) {
+        if self.roster.entries[at].become_(state, now) {
             self.note_state(at);
         }
     }
@@ -312,14 +453,35 @@ impl Group {
         self.roster.entries[at].member.id.clone()
     }
 
-    fn bench(&self) -> Bench<'_> {
+    /// What the touched calls are judged by.
+    fn bench(&self, touched: &Touched) -> Bench<'_> {
         let mut syncs: HashMap<&str, HashSet<Index>> = HashMap::new();
-        for pending in &self.pending {
+        for pending in self.pending.iter().filter(|pending| touched.includes(&pending.call)) {
             let live = self.roster.entries[pending.member].state.is_live();
             if let (Call::Sync { id }, true) = (&pending.call, live) {
                 syncs.entry(id).or_default().insert(pending.member);
             }
         }
         Bench { roster: &self.roster, store: &self.store, syncs }
+    }
+}
+
+fn no_role(role: &str) -> Failure {
+    Failure::unknown(format!("no role '{}' in this group", shown(role)))
+}
+
+impl Touched {
+    /// Whether a call must be looked at again.
+    fn includes(&self, call: &Call) -> bool {
+        match self {
+            Self::Nothing | Self::Newest => false,
+            Self::Message(sent) => match call {
+                Call::Wait { id } | Call::WaitAll { id, .. } => id == sent,
+                Call::Start { .. } => sent == START_ID,
+                _ => false,
+            },
+            Self::Meeting(named) => matches!(call, Call::Sync { id } if id == named),
+            Self::All => true,
+        }
     }
 }

@@ -13,7 +13,7 @@
 //! let mut group = Group::new(members, Settings::default())?;
 //! let now = Duration::from_secs(1);
 //! let caller = Caller { connection: 7, request: 1 };
-//! group.apply(now, Event::Join { caller, member: "101".into(), stay: Stay::Lasting });
+//! group.apply(now, Event::Join { caller, member: "101".into(), stay: Stay::Lasting, grace: None });
 //! let call = Call::Send { id: "ipv4".into(), data: vec![("ipaddr".into(), "10.0.2.15".into())] };
 //! let caller = Caller { connection: 7, request: 2 };
 //! let out = group.apply(now, Event::Call { caller, call, deadline: now });
@@ -35,6 +35,6 @@ pub use call::{Call, Class, Failure};
 pub use event::{Caller, Event, Note, Output, Reply, Stay};
 pub use group::Group;
 pub use limits::{Limits, Settings};
-pub use roster::{Member, State};
+pub use roster::{Counted, Member, State};
 pub use status::{MemberStatus, Status, WaitStatus};
 pub use store::{Data, Messages};

@@ -12,9 +12,16 @@ pub type Messages = Vec<(String, Data)>;
 
 /// All messages, by id. Syncs are not here: LAVA's coordinator mixes the two, and a send after a sync of
 /// the same id kills it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
-    messages: BTreeMap<String, Messages>,
+    messages: BTreeMap<String, Topic>,
+    bytes: usize,
+}
+
+/// What was sent under one id, and the bytes it takes in an answer.
+#[derive(Clone, Debug, Default)]
+struct Topic {
+    messages: Messages,
     bytes: usize,
 }
 
@@ -27,7 +34,7 @@ impl Store {
         }
         let old = self.of(id);
         let replaced = old.iter().find(|(from, _)| from == sender).map_or(0, |(from, data)| entry_bytes(from, data));
-        let answer: usize = old.iter().map(|(from, data)| entry_bytes(from, data)).sum();
+        let answer = self.messages.get(id).map_or(0, |topic| topic.bytes);
         if answer - replaced + added > limits.answer_bytes {
             let bytes = limits.answer_bytes;
             return Err(Failure::limit(format!("message '{id}' of all senders together is larger than {bytes} bytes")));
@@ -40,12 +47,17 @@ impl Store {
             return Err(Failure::limit(format!("the group keeps {} bytes of messages and takes no more", self.bytes)));
         }
         self.bytes = bytes;
-        self.put(sender, id, data);
+        self.put(sender, id, data, answer - replaced + added);
         Ok(())
     }
 
-    fn put(&mut self, sender: &str, id: &str, data: Data) {
-        let messages = self.messages.entry(id.to_owned()).or_default();
+    fn put(&mut self, sender: &str, id: &str, data: Data, bytes: usize) {
+        if !self.messages.contains_key(id) {
+            self.messages.insert(id.to_owned(), Topic::default());
+        }
+        let Some(topic) = self.messages.get_mut(id) else { return };
+        topic.bytes = bytes;
+        let messages = &mut topic.messages;
         match messages.iter_mut().find(|(from, _)| from == sender) {
             Some((_, old)) => *old = data,
             None => messages.push((sender.to_owned(), data)),
@@ -54,7 +66,7 @@ impl Store {
 
     /// What was sent under an id; empty if nothing was.
     pub(crate) fn of(&self, id: &str) -> &[(String, Data)] {
-        self.messages.get(id).map_or(&[], Vec::as_slice)
+        self.messages.get(id).map_or(&[], |topic| topic.messages.as_slice())
     }
 }
 

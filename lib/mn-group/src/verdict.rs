@@ -5,6 +5,7 @@ use crate::roster::{Index, Roster};
 use crate::store::Store;
 use crate::{Call, Failure, Reply, State};
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 /// How a waiting call stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,14 +34,15 @@ impl Bench<'_> {
         match call {
             Call::Send { .. } => Verdict::Answered(Reply::Done),
             Call::Wait { id } => self.judge_wait(member, id),
-            Call::WaitAll { id, role: None } => {
-                self.judge_missing(self.unsent(id, self.everyone()), || Reply::Messages(self.store.of(id).to_vec()))
-            }
+            Call::WaitAll { id, role: None } => self
+                .judge_missing(self.unsent(id, self.roster.counted().collect()), || {
+                    Reply::Messages(self.store.of(id).to_vec())
+                }),
             Call::WaitAll { id, role: Some(role) } => self
                 .judge_missing(self.unsent(id, self.roster.of_role(role)), || Reply::Messages(self.sent_by(id, role))),
             Call::Sync { id } => {
                 let here = self.syncs.get(id.as_str());
-                let missing = self.everyone().into_iter().filter(|at| !here.is_some_and(|here| here.contains(at)));
+                let missing = self.roster.counted().filter(|at| !here.is_some_and(|here| here.contains(at)));
                 self.judge_missing(missing.collect(), || Reply::Done)
             }
             Call::Start { role } => {
@@ -104,10 +106,10 @@ impl Bench<'_> {
     }
 }
 
-/// The failure of a call that a verdict ends: "host 101 waits in sync 'x' for guest 102, which left".
-pub(crate) fn hopeless(roster: &Roster, member: Index, call: &Call, gone: Index) -> Failure {
+/// The failure of a call that a verdict ends: "host 101 waits in sync 'x' for guest 102, which left 3 s ago".
+pub(crate) fn hopeless(roster: &Roster, now: Duration, member: Index, call: &Call, gone: Index) -> Failure {
     let (waiter, gone) = (&roster.entries[member].member, &roster.entries[gone]);
-    Failure::left(format!("{waiter} waits {call} for {}, which {}", gone.member, gone.state.verb()))
+    Failure::left(format!("{waiter} waits {call} for {}, which {}", gone.member, gone.how(now)))
 }
 
 /// The failure of a call that nobody is left to answer.

@@ -1,7 +1,7 @@
 //! Leaving, dying, draining, and the group in which everybody waits.
 
 mod support;
-use mn_group::{Call, Class, Member, Note, Reply, Settings, State};
+use mn_group::{Call, Caller, Class, Counted, Event, Member, Note, Reply, Settings, State};
 use support::*;
 
 fn left(message: &str) -> (Class, String) {
@@ -17,6 +17,9 @@ fn a_sync_ends_for_all_its_members_when_one_leaves() {
     assert_eq!(lab.failure(guest), left("guest 101 waits in sync 'clients' for guest 102, which left"));
     let late = lab.start(103, sync("clients"));
     assert_eq!(lab.failure(late).0, Class::Left, "nor does it start again");
+    lab.now += 3;
+    let later = lab.start(104, sync("clients"));
+    assert_eq!(lab.failure(later), left("host 104 waits in sync 'clients' for guest 102, which left 3 s ago"));
 }
 
 #[test]
@@ -259,4 +262,78 @@ fn a_deadlock_lets_the_next_wait_begin_afresh() {
     assert_eq!(lab.group.next_deadline(), Some(seconds(60)));
     lab.call(1, send("x", "v")).expect("sent");
     assert_eq!(lab.answer(second), Some(Ok(messages(&[("1", "v")]))));
+}
+
+#[test]
+fn who_comes_back_within_the_grace_has_lost_nothing() {
+    let settings = Settings { grace: seconds(30), ..Settings::default() };
+    let mut lab = Lab::with(vec![Member::new("1", "a"), Member::new("2", "a")], settings);
+    for (connection, member) in [(1, "1"), (2, "2")] {
+        lab.join(connection, member).expect("joined");
+    }
+    let call = lab.start(2, sync("s"));
+    lab.lose(2);
+    lab.now = 10;
+    assert_eq!(lab.resume(3, 2), Ok(Reply::Joined { member: "2".into() }));
+    lab.now = 100;
+    assert_eq!(lab.call(1, sync("s")), Ok(Reply::Done));
+    assert_eq!(lab.answer(Caller { connection: 3, ..call }), Some(Ok(Reply::Done)));
+    assert_eq!(lab.resume(4, 2).expect_err("its place is taken").0, Class::Left);
+}
+
+#[test]
+fn a_sync_is_complete_though_one_who_is_in_it_is_lost_for_a_moment() {
+    let settings = Settings { grace: seconds(30), ..Settings::default() };
+    let mut lab = Lab::with(vec![Member::new("1", "a"), Member::new("2", "a")], settings);
+    for (connection, member) in [(1, "1"), (2, "2")] {
+        lab.join(connection, member).expect("joined");
+    }
+    let lost = lab.start(2, sync("s"));
+    lab.lose(2);
+    assert_eq!(lab.call(1, sync("s")), Ok(Reply::Done));
+    assert_eq!(lab.answer(lost), Some(Ok(Reply::Done)));
+}
+
+#[test]
+fn after_a_restart_everybody_has_a_grace_to_come_back() {
+    let mut lab = Lab::founding();
+    let call = lab.start(104, sync("s"));
+    lab.apply(Event::Restart { grace: seconds(30) });
+    for member in [101, 102, 104] {
+        lab.resume(member + 100, member).expect("comes back");
+    }
+    lab.tick_at(29);
+    let call = Caller { connection: 204, ..call };
+    assert!(lab.waits(call));
+    lab.tick_at(30);
+    assert_eq!(lab.failure(call), left("host 104 waits in sync 's' for guest 103, which died"));
+}
+
+#[test]
+fn one_from_outside_is_waited_for_only_if_it_is_counted() {
+    for (counted, waits) in [(Counted::No, false), (Counted::Yes, true)] {
+        let mut lab = Lab::of(vec![Member::new("7", "a")]);
+        lab.join(1, "7").expect("joined");
+        let person = Member { counted, ..Member::new("", "person") };
+        assert_eq!(lab.enrol(2, person), Ok(Reply::Joined { member: "8".into() }));
+        let calls = [lab.start(1, sync("s")), lab.start(1, wait_all("m"))];
+        lab.call(1, send("m", "v")).expect("sent");
+        assert_eq!(calls.map(|call| lab.waits(call)), [waits, waits], "{counted:?}");
+        lab.call(2, send("m", "v")).expect("sent");
+        let both = lab.start(2, sync("s"));
+        assert_eq!(lab.waits(both), !waits, "the other one's round is over, or waited for this");
+    }
+}
+
+#[test]
+fn a_group_of_open_places_waits_until_they_are_taken() {
+    let mut lab = Lab::open(2);
+    lab.enrol(1, Member::new("c1", "client")).expect("room");
+    lab.call(1, send("d", "v")).expect("sent");
+    let calls = [lab.start(1, wait_all("d")), lab.start(1, wait_role("d", "server")), lab.start(1, sync("s"))];
+    assert!(calls.iter().all(|call| lab.waits(*call)));
+    lab.enrol(2, Member::new("c2", "client")).expect("room");
+    assert_eq!(lab.call(2, wait_role("d", "server")).expect_err("nobody is").0, Class::Unknown);
+    assert_eq!(lab.failure(calls[1]).0, Class::Unknown, "it has turned out that nobody is");
+    lab.call(2, sync("s")).expect("all are here");
 }

@@ -19,6 +19,35 @@ pub enum Call {
         /// Its job id.
         member: String,
     },
+    /// Which group this connection is about, and how long it may be lost; before `join`.
+    Hello {
+        /// The group's name, where the broker has several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+        /// How long a lost connection may stay away before its member is dead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace: Option<f64>,
+    },
+    /// Take the place of a connection that was lost.
+    Resume {
+        /// What its `join` or `speak` returned.
+        session: String,
+    },
+    /// Join from outside, as a member that is not in the list.
+    Enter {
+        /// The role to play.
+        role: String,
+        /// Whether sync and wait-all wait for this member too.
+        #[serde(default)]
+        counted: bool,
+    },
+    /// Make another group.
+    Found {
+        /// The group's name.
+        name: String,
+        /// Its members.
+        members: Vec<Listed>,
+    },
     /// Keep data under an id, for all.
     Send {
         /// The message's id.
@@ -80,6 +109,18 @@ pub enum Call {
     Watch {},
 }
 
+/// A member as the list of a group has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its job id.
+    pub job_id: String,
+    /// Its role.
+    pub role: String,
+    /// The member on whose board it is a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
 fn default_timeout() -> f64 {
     30.0
 }
@@ -130,6 +171,8 @@ impl Request {
 impl Call {
     /// The longest time of a call: a week, in seconds.
     const MAX_TIMEOUT: f64 = 604_800.0;
+    /// The longest time a lost connection may stay away, in seconds.
+    const MAX_GRACE: f64 = 300.0;
 
     /// Checks what the types cannot say.
     ///
@@ -140,6 +183,11 @@ impl Call {
             && !(timeout > 0.0 && timeout <= Self::MAX_TIMEOUT)
         {
             return Err(format!("'timeout' is {timeout}, not more than 0 and at most {} seconds", Self::MAX_TIMEOUT));
+        }
+        if let Self::Hello { grace: Some(grace), .. } = self
+            && !(0.0..=Self::MAX_GRACE).contains(grace)
+        {
+            return Err(format!("'grace' is {grace}, not 0 to {} seconds", Self::MAX_GRACE));
         }
         if let Self::Send { message, .. }
         | Self::Wait { message, .. }

@@ -1,10 +1,10 @@
-use crate::{Call, Class, Greeting, Incoming, Lines, Request, VERSION, socket};
+use crate::connection::Connection;
+use crate::{Call, Class, Greeting, Incoming, Lines, Object, Request, VERSION};
 use mn_cli::{Cannot, Deadline, Error, Status};
 use serde_json::Value;
-use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,12 +12,30 @@ use std::time::Duration;
 ///
 /// Tools that have nothing else to do use [`Client::call`]; event loops use [`Client::submit`], watch the
 /// descriptor for reading, and take what [`Client::receive`] gives.
+///
+/// A client that has joined a broker which can resume comes back by itself when its connection is lost, for
+/// 30 seconds; what it had asked for is asked again, and answered once. The descriptor stays the same.
 pub struct Client {
-    stream: UnixStream,
+    connection: Connection,
     lines: Lines,
     ready: VecDeque<Incoming>,
-    greeting: Greeting,
+    greeting: Option<Greeting>,
     next_id: i64,
+    /// Requests that have no answer yet, as they were sent.
+    open: BTreeMap<i64, Vec<u8>>,
+    /// The request whose answer holds the session.
+    joining: Option<i64>,
+    session: Option<String>,
+    /// It wants to hear of events, after it has come back too.
+    watches: bool,
+    /// The request to come back, and until when that is tried.
+    away: Option<(Option<i64>, Deadline)>,
+    /// From when the broker's patience counts anew.
+    back: Option<Deadline>,
+    /// The broker has said that it ends.
+    ended: bool,
+    /// Why there is nothing more to come.
+    dead: Option<String>,
 }
 
 /// Why a call has no answer.
@@ -53,29 +71,63 @@ fn lost(what: impl std::fmt::Display) -> Failure {
 impl Client {
     /// How long the broker may take for its greeting, and for an answer beyond the time of its call.
     const PATIENCE: Duration = Duration::from_secs(10);
+    /// How long a broker that has gone is looked for: its grace after a restart, and of a forwarded connection.
+    const AWAY: Duration = Duration::from_secs(30);
 
     /// Connects and reads the greeting.
     ///
     /// # Errors
     /// `Lost` when there is no broker at `path`, or one of another version.
     pub fn connect(path: &Path) -> Result<Self, Failure> {
-        let stream = socket::connect(path)
+        let connection = Connection::new(path)
             .cannot(format_args!("reach the broker at '{}'", path.display()))
             .map_err(|error| Failure::Lost(error.to_string()))?;
-        let greeting = Greeting { mn: 0, broker: String::new(), group: String::new(), capabilities: Vec::new() };
-        let mut client = Self { stream, lines: Lines::default(), ready: VecDeque::new(), greeting, next_id: 1 };
-        let line = client.read_line(Deadline::after(Self::PATIENCE))?;
-        client.greeting =
-            serde_json::from_slice(&line).map_err(|error| lost(format_args!("it does not greet: {error}")))?;
-        if client.greeting.mn != VERSION {
-            return Err(lost(format_args!("it speaks version {} of the protocol, not {VERSION}", client.greeting.mn)));
+        let mut client = Self {
+            connection,
+            lines: Lines::default(),
+            ready: VecDeque::new(),
+            greeting: None,
+            next_id: 1,
+            open: BTreeMap::new(),
+            joining: None,
+            session: None,
+            watches: false,
+            away: None,
+            back: None,
+            ended: false,
+            dead: None,
+        };
+        let deadline = Deadline::after(Self::PATIENCE);
+        while client.greeting.is_none() {
+            client.step(deadline)?;
         }
+        Ok(client)
+    }
+
+    /// Connects in the place of a client that has died with a session; ids of requests begin at `next_id`.
+    /// A request that the other had made is made again under its old id, and is not done twice.
+    ///
+    /// # Errors
+    /// `Lost` as for [`Client::connect`], `Refused` when the time to come back is over.
+    pub fn resume(path: &Path, session: &str, next_id: i64) -> Result<Self, Failure> {
+        let mut client = Self::connect(path)?;
+        client.next_id = next_id;
+        client.session = Some(session.to_owned());
+        // Beyond any id of the other, so that the two do not meet.
+        client.call_as(i64::MAX - 1, Call::Resume { session: session.to_owned() })?;
         Ok(client)
     }
 
     /// What the broker said first.
     pub fn greeting(&self) -> &Greeting {
-        &self.greeting
+        static NONE: Greeting =
+            Greeting { mn: 0, broker: String::new(), group: String::new(), pid: None, capabilities: Vec::new() };
+        self.greeting.as_ref().unwrap_or(&NONE)
+    }
+
+    /// What lets another client take this one's place; none before a join.
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
     }
 
     /// Makes a call and waits for its answer, as long as the call says and 10 seconds more.
@@ -83,20 +135,30 @@ impl Client {
     /// # Errors
     /// `Refused` with the broker's class, `Lost` when the broker ends or keeps silent.
     pub fn call(&mut self, call: Call) -> Result<Value, Failure> {
+        self.introduce(&call)?;
+        let id = self.next_id;
+        self.next_id += 1;
+        self.call_as(id, call)
+    }
+
+    fn call_as(&mut self, id: i64, call: Call) -> Result<Value, Failure> {
         let limit = Duration::try_from_secs_f64(call.timeout().unwrap_or(0.0)).unwrap_or_default();
         let deadline = Deadline::after(limit + Self::PATIENCE);
-        let id = self.submit(call)?;
+        self.send(id, call)?;
+        let answers = |incoming: &Incoming| match incoming {
+            Incoming::Return(answered, _) => *answered == id,
+            Incoming::Error(answered, ..) => answered.is_none_or(|answered| answered == id),
+            Incoming::Event(_) => false,
+        };
         loop {
-            let line = self.read_line(deadline)?;
-            match Incoming::parse(&line) {
-                Some(Incoming::Return(answered, value)) if answered == id => return Ok(value),
-                Some(Incoming::Error(Some(answered), class, text)) if answered == id => {
-                    return Err(Failure::Refused(class, text));
-                }
-                Some(Incoming::Error(None, class, text)) => return Err(Failure::Refused(class, text)),
-                Some(other) => self.ready.push_back(other),
-                None => return Err(lost("it sent no answer of this protocol")),
+            if let Some(at) = self.ready.iter().position(answers) {
+                return match self.ready.remove(at) {
+                    Some(Incoming::Return(_, value)) => Ok(value),
+                    Some(Incoming::Error(_, class, text)) => Err(Failure::Refused(class, text)),
+                    _ => Err(lost("it sent no answer of this protocol")),
+                };
             }
+            self.step(deadline)?;
         }
     }
 
@@ -105,14 +167,10 @@ impl Client {
     /// # Errors
     /// `Refused` for arguments that the broker would refuse, `Lost` when the broker has ended.
     pub fn submit(&mut self, call: Call) -> Result<i64, Failure> {
-        call.check().map_err(|text| Failure::Refused(Class::BadRequest, text))?;
+        self.introduce(&call)?;
         let id = self.next_id;
         self.next_id += 1;
-        let line = Request { id, call }.to_line();
-        self.stream
-            .set_write_timeout(Some(Self::PATIENCE))
-            .and_then(|()| self.stream.write_all(&line))
-            .map_err(lost)?;
+        self.send(id, call)?;
         Ok(id)
     }
 
@@ -121,62 +179,196 @@ impl Client {
     /// # Errors
     /// `Lost` when the broker has ended; what came before is given first.
     pub fn receive(&mut self) -> Result<Vec<Incoming>, Failure> {
-        self.stream.set_nonblocking(true).map_err(lost)?;
-        let read = self.read_available();
-        self.stream.set_nonblocking(false).map_err(lost)?;
-        while let Some(line) = self.lines.next_line().map_err(|_| lost("it sent a line that is too long"))? {
-            self.ready.push_back(Incoming::parse(&line).ok_or_else(|| lost("it sent no answer of this protocol"))?);
-        }
+        self.pump();
         if self.ready.is_empty() {
-            read?;
+            self.alive()?;
         }
         Ok(self.ready.drain(..).collect())
     }
 
-    fn read_available(&mut self) -> Result<(), Failure> {
+    /// Before a join: over a forwarded socket a lost connection is not the end of its member.
+    fn introduce(&mut self, call: &Call) -> Result<(), Failure> {
+        let joins = matches!(call, Call::Join { .. } | Call::Speak { .. } | Call::Enter { .. });
+        let forwarded = self.greeting().pid.is_some() && self.greeting().pid != self.connection.peer();
+        if joins && forwarded && self.session.is_none() {
+            let grace = Some(Self::AWAY.as_secs_f64());
+            self.call_as(i64::MAX, Call::Hello { group: None, grace })?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, id: i64, call: Call) -> Result<(), Failure> {
+        call.check().map_err(|text| Failure::Refused(Class::BadRequest, text))?;
+        self.alive()?;
+        if matches!(call, Call::Join { .. } | Call::Speak { .. } | Call::Enter { .. }) {
+            self.joining = Some(id);
+        }
+        self.watches |= matches!(call, Call::Watch {});
+        let line = Request { id, call }.to_line();
+        let written = self.connection.is_open().then(|| self.connection.write_all(&line, Self::PATIENCE));
+        self.open.insert(id, line);
+        if let Some(Err(error)) = written {
+            self.lose(error);
+            self.alive()?;
+        }
+        Ok(())
+    }
+
+    fn alive(&self) -> Result<(), Failure> {
+        self.dead.as_ref().map_or(Ok(()), |text| Err(Failure::Lost(text.clone())))
+    }
+
+    /// Waits for something to come, and takes it.
+    fn step(&mut self, deadline: Deadline) -> Result<(), Failure> {
+        self.alive()?;
+        let deadline = self.back.map_or(deadline, |back| deadline.max(back));
+        let left = match self.away {
+            Some((_, until)) => until.remaining().max(Duration::from_millis(1)),
+            None => deadline.remaining(),
+        };
+        if left.is_zero() {
+            return Err(lost("it does not answer"));
+        }
+        self.connection.wait(left).map_err(lost)?;
+        self.pump();
+        Ok(())
+    }
+
+    /// Takes what has come, and comes back when it is time to.
+    fn pump(&mut self) {
+        self.connection.clear();
+        if let Some((_, until)) = self.away {
+            if until.passed() {
+                self.die("it did not come back");
+            } else if !self.connection.is_open() {
+                self.come_back();
+            }
+        }
         let mut bytes = [0; 16 * 1024];
-        loop {
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(lost("it has closed the connection")),
-                Ok(n) => self.lines.push(&bytes[..n]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+        while self.dead.is_none() && self.connection.is_open() {
+            match self.connection.read(&mut bytes) {
+                Ok(0) => self.lose("it has closed the connection"),
+                Ok(n) => {
+                    self.lines.push(&bytes[..n]);
+                    self.take_lines();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(lost(error)),
+                Err(error) => self.lose(error),
             }
         }
     }
 
-    fn read_line(&mut self, deadline: Deadline) -> Result<Vec<u8>, Failure> {
-        let mut bytes = [0; 16 * 1024];
-        loop {
-            if let Some(line) = self.lines.next_line().map_err(|_| lost("it sent a line that is too long"))? {
-                return Ok(line);
+    fn take_lines(&mut self) {
+        while self.dead.is_none() {
+            match self.lines.next_line() {
+                Ok(None) => return,
+                Ok(Some(line)) => self.take(&line),
+                Err(_) => self.die("it sent a line that is too long"),
             }
-            let left = deadline.remaining();
-            if left.is_zero() {
-                return Err(lost("it does not answer"));
+        }
+    }
+
+    fn take(&mut self, line: &[u8]) {
+        if self.greeting.is_none() {
+            return self.greet(line);
+        }
+        match Incoming::parse(line) {
+            Some(Incoming::Return(id, _)) if self.away.is_some_and(|(resume, _)| resume == Some(id)) => {
+                self.away = None;
+                self.back = Some(Deadline::after(Self::PATIENCE));
+                let _ = self.connection.stop_trying();
             }
-            self.stream.set_read_timeout(Some(left)).map_err(lost)?;
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(lost("it has closed the connection")),
-                Ok(n) => self.lines.push(&bytes[..n]),
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+            Some(Incoming::Error(Some(id), _, text)) if self.away.is_some_and(|(resume, _)| resume == Some(id)) => {
+                self.die(format_args!("cannot come back: {text}"));
+            }
+            Some(Incoming::Return(id, value)) => {
+                if self.joining == Some(id) && self.greeting().capabilities.iter().any(|name| name == "resume") {
+                    self.session = value.get("session").and_then(Value::as_str).map(str::to_owned);
                 }
-                Err(error) => return Err(lost(error)),
+                // Asked twice, answered twice: the second answer is for nobody.
+                if self.open.remove(&id).is_some() {
+                    self.ready.push_back(Incoming::Return(id, value));
+                }
             }
+            Some(Incoming::Error(Some(id), class, text)) => {
+                if self.open.remove(&id).is_some() {
+                    self.ready.push_back(Incoming::Error(Some(id), class, text));
+                }
+            }
+            Some(Incoming::Event(event)) if ends(&event) => self.ended = true,
+            Some(other) => self.ready.push_back(other),
+            None => self.die("it sent no answer of this protocol"),
+        }
+    }
+
+    fn greet(&mut self, line: &[u8]) {
+        match serde_json::from_slice::<Greeting>(line) {
+            Err(error) => self.die(format_args!("it does not greet: {error}")),
+            Ok(greeting) if greeting.mn != VERSION => {
+                self.die(format_args!("it speaks version {} of the protocol, not {VERSION}", greeting.mn));
+            }
+            Ok(greeting) => self.greeting = Some(greeting),
+        }
+    }
+
+    fn die(&mut self, why: impl std::fmt::Display) {
+        self.dead.get_or_insert_with(|| format!("lost the broker: {why}"));
+        self.connection.close();
+    }
+
+    /// The connection is gone: for good, or until the broker is found again.
+    fn lose(&mut self, why: impl std::fmt::Display) {
+        if self.session.is_none() || self.ended {
+            return self.die(why);
+        }
+        self.connection.close();
+        let first = self.away.is_none();
+        let until = self.away.map_or_else(|| Deadline::after(Self::AWAY), |(_, until)| until);
+        self.away = Some((None, until));
+        if let Err(error) = self.connection.keep_trying() {
+            return self.die(error);
+        }
+        if first {
+            self.come_back();
+        }
+    }
+
+    /// Connects, says who we are, and asks again for what has no answer.
+    fn come_back(&mut self) {
+        let (Some((_, until)), Some(session)) = (self.away, self.session.clone()) else { return };
+        if self.connection.open().is_err() {
+            return;
+        }
+        self.lines = Lines::default();
+        self.greeting = None;
+        let id = self.next_id;
+        self.next_id += 1;
+        self.away = Some((Some(id), until));
+        let mut bytes = Request { id, call: Call::Resume { session } }.to_line();
+        if self.watches {
+            bytes.extend_from_slice(&Request { id: self.next_id, call: Call::Watch {} }.to_line());
+            self.next_id += 1;
+        }
+        self.open.values().for_each(|line| bytes.extend_from_slice(line));
+        if self.connection.write_all(&bytes, Self::PATIENCE).is_err() {
+            self.connection.close();
         }
     }
 }
 
+fn ends(event: &Object) -> bool {
+    event.get("event").is_some_and(|name| name == "end")
+}
+
 impl AsFd for Client {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.connection.as_fd()
     }
 }
 
 impl AsRawFd for Client {
     fn as_raw_fd(&self) -> RawFd {
-        self.stream.as_raw_fd()
+        self.as_fd().as_raw_fd()
     }
 }

@@ -2,11 +2,12 @@
 
 mod call;
 mod client;
+mod connection;
 mod lines;
 mod reply;
 pub mod socket;
 
-pub use call::{Call, RESERVED, Request, valid_key, valid_message_id};
+pub use call::{Call, Listed, RESERVED, Request, valid_key, valid_message_id};
 pub use client::{Client, Failure};
 pub use lines::{Lines, MAX_LINE, TooLong};
 pub use reply::{Class, Greeting, Incoming, Sent, VERSION};

@@ -9,12 +9,22 @@ pub struct TooLong;
 #[derive(Default)]
 pub struct Lines {
     bytes: Vec<u8>,
+    /// Where the first line begins that was not given out.
+    begin: usize,
+    /// Up to where there is no end of a line.
     searched: usize,
 }
 
 impl Lines {
     /// Adds what was read.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..self.begin);
+        self.searched -= self.begin;
+        self.begin = 0;
+        if self.bytes.is_empty() {
+            // A long line is rare, and its room is wanted back.
+            self.bytes.shrink_to(1024);
+        }
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -25,17 +35,22 @@ impl Lines {
     pub fn next_line(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
         let Some(at) = self.bytes[self.searched..].iter().position(|&byte| byte == b'\n') else {
             self.searched = self.bytes.len();
-            return if self.bytes.len() >= MAX_LINE { Err(TooLong) } else { Ok(None) };
+            return if self.bytes.len() - self.begin >= MAX_LINE { Err(TooLong) } else { Ok(None) };
         };
         let end = self.searched + at;
-        self.searched = 0;
-        if end >= MAX_LINE {
+        let line = &self.bytes[self.begin..end];
+        if line.len() >= MAX_LINE {
             return Err(TooLong);
         }
-        let rest = self.bytes.split_off(end + 1);
-        let mut line = std::mem::replace(&mut self.bytes, rest);
-        line.pop();
+        let line = line.to_vec();
+        self.begin = end + 1;
+        self.searched = self.begin;
         Ok(Some(line))
+    }
+
+    /// Bytes that were pushed and not given out.
+    pub fn pending(&self) -> usize {
+        self.bytes.len() - self.begin
     }
 }
 

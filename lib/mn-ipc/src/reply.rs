@@ -36,9 +36,12 @@ pub struct Greeting {
     /// The broker's own version.
     #[serde(default)]
     pub broker: String,
-    /// The group's name.
+    /// The group's name; empty where there are several.
     #[serde(default)]
     pub group: String,
+    /// Its process: who connects to another one reaches it through a forwarder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
     /// The calls it knows.
     #[serde(default)]
     pub capabilities: Vec<String>,

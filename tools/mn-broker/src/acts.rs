@@ -1,7 +1,7 @@
 //! One request by hand: asks the broker and prints what it says.
 
-use crate::cli::{Act, Limit, Verb};
-use crate::table;
+use crate::cli::{Act, Form, Limit, Speaker, Verb};
+use crate::{dot, members, table};
 use mn_cli::{Cannot, Error, Result, Signals, Status};
 use mn_ipc::{Call, Client, Incoming, Object};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -16,27 +16,53 @@ use std::os::fd::AsFd;
 /// that the broker refuses.
 pub fn perform(act: &Act) -> Result<Status> {
     let mut client = Client::connect(&act.socket)?;
+    if act.group.is_some() {
+        client.call(Call::Hello { group: act.group.clone(), grace: None })?;
+    }
     match &act.verb {
-        Verb::Join => return stay(&mut client, member(act)?),
+        Verb::Join => return stay(&mut client, &act.speaker),
         Verb::Watch => return watch(&mut client),
-        Verb::Status { json: true } => print(&format!("{}\n", client.call(Call::Status {})?))?,
-        Verb::Status { json: false } => print(&table::status(&client.call(Call::Status {})?))?,
+        Verb::Status { form } => {
+            let status = client.call(Call::Status {})?;
+            print(&match form {
+                Form { json: true, .. } => format!("{status}\n"),
+                Form { dot: true, .. } => dot::status(&status),
+                _ => table::status(&status),
+            })?;
+        }
+        Verb::Found { members } => {
+            let members::Group { name, members } = members::read(members)?;
+            client.call(Call::Found { name, members })?;
+        }
         Verb::Leave { gone } => {
-            let gone = gone.as_deref().map_or_else(|| member(act), Ok)?;
+            let gone = gone.as_deref().map_or_else(|| member(&act.speaker), Ok)?;
             client.call(Call::Leave { member: Some(gone.to_owned()) })?;
         }
-        verb => {
-            client.call(Call::Speak { member: member(act)?.to_owned() })?;
-            if let Some(call) = call(verb) {
-                print(&table::answer(&client.call(call)?))?;
-            }
-        }
+        verb => speak(&mut client, &act.speaker, verb)?,
     }
     Ok(Status::Success)
 }
 
-fn member(act: &Act) -> Result<&str> {
-    act.member.as_deref().ok_or_else(|| Error::usage("no member: give '--member ID' or set MN_MEMBER"))
+/// Makes one call for a member; one from outside leaves again.
+fn speak(client: &mut Client, speaker: &Speaker, verb: &Verb) -> Result<()> {
+    let Some(call) = call(verb) else { return Ok(()) };
+    let external = matches!(speaker, Speaker::External { .. });
+    client.call(match speaker {
+        Speaker::External { role, counted } => Call::Enter { role: role.clone(), counted: *counted },
+        speaker => Call::Speak { member: member(speaker)?.to_owned() },
+    })?;
+    let answer = client.call(call);
+    if external {
+        client.call(Call::Leave { member: None })?;
+    }
+    print(&table::answer(&answer?))
+}
+
+fn member(speaker: &Speaker) -> Result<&str> {
+    match speaker {
+        Speaker::Member(id) => Ok(id),
+        _ => Err(Error::usage("no member: give '--member ID' or set MN_MEMBER")),
+    }
 }
 
 /// The call of a verb that speaks for a member.
@@ -54,23 +80,35 @@ fn call(verb: &Verb) -> Option<Call> {
         Verb::Sync { id, limit } => Call::Sync { message: id.clone(), timeout: seconds(limit) },
         Verb::Start { role, limit } => Call::Start { role: role.clone(), timeout: seconds(limit) },
         Verb::Drain { limit } => Call::Drain { timeout: seconds(limit) },
-        Verb::Join | Verb::Leave { .. } | Verb::Status { .. } | Verb::Watch => return None,
+        Verb::Join | Verb::Leave { .. } | Verb::Status { .. } | Verb::Found { .. } | Verb::Watch => return None,
     })
 }
 
 /// Joins, and leaves when a signal comes; ends as well when somebody says that the member has left.
-fn stay(client: &mut Client, member: &str) -> Result<Status> {
+fn stay(client: &mut Client, speaker: &Speaker) -> Result<Status> {
     let mut signals = Signals::new()?;
     // Watching begins first: who has joined can be said to have left at once.
     client.call(Call::Watch {})?;
-    client.call(Call::Join { member: member.to_owned() })?;
+    let member = match speaker {
+        Speaker::External { role, counted } => {
+            let joined = client.call(Call::Enter { role: role.clone(), counted: *counted })?;
+            let id = joined.get("member").and_then(Value::as_str).unwrap_or_default().to_owned();
+            print(&format!("{id}\n"))?;
+            id
+        }
+        speaker => {
+            let id = member(speaker)?.to_owned();
+            client.call(Call::Join { member: id.clone() })?;
+            id
+        }
+    };
     loop {
         if signals.take().is_some() {
             client.call(Call::Leave { member: None })?;
             return Ok(Status::Success);
         }
         for incoming in client.receive()? {
-            match ended(&incoming, member) {
+            match ended(&incoming, &member) {
                 Some("left") => return Ok(Status::Success),
                 Some(_) => return Err(Error::lab(format_args!("member '{member}' has died"))),
                 None => {}

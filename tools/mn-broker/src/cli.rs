@@ -1,7 +1,9 @@
 //! The command line and the environment, turned into plain options.
 
+use crate::door::{self, Network};
 use clap::{Args, Parser, Subcommand};
 use mn_cli::{Error, Result};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +23,10 @@ pub enum Command {
     Serve(Serve),
     /// Ask it for something.
     Act(Act),
+    /// Print what a journal tells.
+    Replay(PathBuf),
+    /// Bring a broker's socket here from another machine.
+    Connect(Connect),
 }
 
 /// How to serve.
@@ -29,7 +35,13 @@ pub struct Serve {
     /// Where the socket is made.
     pub socket: PathBuf,
     /// Messages with the list of members; `-` is standard input.
-    pub members: PathBuf,
+    pub members: Vec<PathBuf>,
+    /// What outlasts a crash.
+    pub journal: Option<PathBuf>,
+    /// Where LAVA's wire is spoken.
+    pub lava_listen: Option<SocketAddr>,
+    /// Who may speak it, loopback apart.
+    pub lava_allow: Vec<Network>,
     /// A descriptor that gets a newline when the socket can be used.
     pub ready_fd: Option<i32>,
     /// How long a lost connection may stay away.
@@ -43,10 +55,43 @@ pub struct Serve {
 pub struct Act {
     /// The broker's socket.
     pub socket: PathBuf,
+    /// The group, where the broker has several.
+    pub group: Option<String>,
     /// For whom it speaks.
-    pub member: Option<String>,
+    pub speaker: Speaker,
     /// What it asks.
     pub verb: Verb,
+}
+
+/// For whom a verb speaks.
+#[derive(Debug)]
+pub enum Speaker {
+    /// Nobody was named.
+    Nobody,
+    /// A member of the list.
+    Member(String),
+    /// Somebody from outside, in a role.
+    External {
+        /// The role.
+        role: String,
+        /// Whether sync and wait-all wait for it.
+        counted: bool,
+    },
+}
+
+/// How to bring a socket here.
+#[derive(Debug)]
+pub struct Connect {
+    /// The socket that is made here.
+    pub socket: PathBuf,
+    /// Where the broker is, as ssh takes it.
+    pub target: String,
+    /// Its socket there.
+    pub remote: PathBuf,
+    /// What ssh is told besides.
+    pub options: Vec<String>,
+    /// A descriptor that gets a newline when the socket can be used.
+    pub ready_fd: Option<i32>,
 }
 
 #[derive(Parser)]
@@ -66,6 +111,15 @@ struct Line {
     /// The member to speak for, by its job id [default: $MN_MEMBER]
     #[arg(long, global = true, value_name = "ID")]
     member: Option<String>,
+    /// The group, where the broker has several
+    #[arg(long, global = true, value_name = "NAME")]
+    group: Option<String>,
+    /// Be a member from outside, in this role
+    #[arg(long, global = true, value_name = "ROLE", conflicts_with = "member")]
+    external: Option<String>,
+    /// Let sync and wait-all wait for the member from outside
+    #[arg(long, global = true)]
+    counted: bool,
     #[command(subcommand)]
     command: SubLine,
 }
@@ -74,15 +128,31 @@ struct Line {
 enum SubLine {
     /// Be the broker until SIGTERM
     Serve(ServeLine),
+    /// Print what a journal tells, with times
+    Replay {
+        /// The journal
+        journal: PathBuf,
+    },
+    /// Bring a broker's socket here from another machine, until SIGTERM
+    Connect(ConnectLine),
     #[command(flatten)]
     Verb(Verb),
 }
 
 #[derive(Args)]
 struct ServeLine {
-    /// Role messages that hold the list of members; - is standard input
+    /// Role messages that hold the list of members; - is standard input; repeat for more groups
     #[arg(long, value_name = "FILE", default_value = "-")]
-    members: PathBuf,
+    members: Vec<PathBuf>,
+    /// Keep what is taken in this file, and go on where it ends
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Speak LAVA's wire too, at this address
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    lava_listen: Option<SocketAddr>,
+    /// Who may speak it besides loopback; repeatable
+    #[arg(long, value_name = "ADDRESS[/BITS]", value_parser = Network::parse)]
+    lava_allow: Vec<Network>,
     /// Write a newline to this descriptor when the socket can be used
     #[arg(long, value_name = "N")]
     ready_fd: Option<i32>,
@@ -92,6 +162,21 @@ struct ServeLine {
     /// How long all members may wait without any request
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     deadlock_after: f64,
+}
+
+#[derive(Args)]
+struct ConnectLine {
+    /// Where the broker is
+    #[arg(value_name = "USER@HOST")]
+    target: String,
+    /// The broker's socket there
+    remote: PathBuf,
+    /// An option for ssh, as after its -o; repeatable
+    #[arg(short = 'o', value_name = "OPTION")]
+    options: Vec<String>,
+    /// Write a newline to this descriptor when the socket can be used
+    #[arg(long, value_name = "N")]
+    ready_fd: Option<i32>,
 }
 
 /// What can be asked for by hand.
@@ -150,12 +235,28 @@ pub enum Verb {
     },
     /// Print who is here and waits for whom
     Status {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Make another group
+    Found {
+        /// Role messages that hold the list of members; - is standard input
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        members: PathBuf,
     },
     /// Print what happens as JSON lines, until the broker ends
     Watch,
+}
+
+/// How a status is printed: as text, if nothing else is said.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Form {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// As a graph for dot(1): who waits for whom
+    #[arg(long, conflicts_with = "json")]
+    pub dot: bool,
 }
 
 /// How long to wait.
@@ -176,14 +277,18 @@ impl Options {
         let command = match line.command {
             SubLine::Serve(serve) => {
                 let socket = line.socket.ok_or_else(|| Error::usage("serve needs '--socket PATH'"))?;
-                Command::Serve(serve.options(socket))
+                Command::Serve(serve.options(socket)?)
+            }
+            SubLine::Replay { journal } => Command::Replay(journal),
+            SubLine::Connect(connect) => {
+                let ConnectLine { target, remote, options, ready_fd } = connect;
+                let socket = socket(line.socket)?;
+                Command::Connect(Connect { socket, target, remote, options, ready_fd })
             }
             SubLine::Verb(verb) => {
-                let socket = line.socket.or_else(socket_of_environment);
-                let socket = socket
-                    .ok_or_else(|| Error::usage("no socket: give '--socket PATH' or set MN_SOCKET or MN_RUNDIR"))?;
-                let member = line.member.or_else(|| std::env::var("MN_MEMBER").ok().filter(|id| !id.is_empty()));
-                Command::Act(Act { socket, member, verb })
+                let socket = socket(line.socket)?;
+                let speaker = speaker(line.member, line.external, line.counted)?;
+                Command::Act(Act { socket, group: line.group, speaker, verb })
             }
         };
         Ok(Self { verbosity: line.verbose, command })
@@ -191,11 +296,30 @@ impl Options {
 }
 
 impl ServeLine {
-    fn options(self, socket: PathBuf) -> Serve {
-        let Self { members, ready_fd, grace, deadlock_after } = self;
+    fn options(self, socket: PathBuf) -> Result<Serve> {
+        let Self { members, journal, lava_listen, lava_allow, ready_fd, grace, deadlock_after } = self;
+        if let Some(address) = lava_listen {
+            door::check(address, &lava_allow)?;
+        }
         let (grace, deadlock_after) = (Duration::from_secs_f64(grace), Duration::from_secs_f64(deadlock_after));
-        Serve { socket, members, ready_fd, grace, deadlock_after }
+        Ok(Serve { socket, members, journal, lava_listen, lava_allow, ready_fd, grace, deadlock_after })
     }
+}
+
+fn socket(given: Option<PathBuf>) -> Result<PathBuf> {
+    let socket = given.or_else(socket_of_environment);
+    socket.ok_or_else(|| Error::usage("no socket: give '--socket PATH' or set MN_SOCKET or MN_RUNDIR"))
+}
+
+fn speaker(member: Option<String>, external: Option<String>, counted: bool) -> Result<Speaker> {
+    if let Some(role) = external {
+        return Ok(Speaker::External { role, counted });
+    }
+    if counted {
+        return Err(Error::usage("'--counted' is for '--external ROLE'"));
+    }
+    let member = member.or_else(|| std::env::var("MN_MEMBER").ok().filter(|id| !id.is_empty()));
+    Ok(member.map_or(Speaker::Nobody, Speaker::Member))
 }
 
 fn socket_of_environment() -> Option<PathBuf> {

@@ -1,45 +1,89 @@
-//! Between the lines of mn-protocol(7) and the group: reads requests, writes answers and events. No I/O.
+//! Between the lines of mn-protocol(7) and the groups: reads requests, writes answers and events. No I/O, no
+//! clock and no chance: the same inputs give the same state, which is what the journal lives by.
 
+use crate::halls::Halls;
+use crate::input::{Asked, Input};
+use crate::lava::Clients;
+use crate::members;
 use crate::pictures;
-use mn_group::{Caller, Event, Failure, Group, Output, Reply, Stay};
+use crate::sessions::{Sessions, Standing};
+use mn_group::{Caller, Counted, Event, Failure, Member, Output, Reply, Stay};
 use mn_ipc::{Call, Class, Incoming, MAX_LINE, Request, VERSION};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
-/// A line for a connection.
-pub type Letter = (u64, Vec<u8>);
+/// How long everybody has to come back after a restart.
+const RESTART_GRACE: Duration = Duration::from_secs(30);
 
-/// The broker's state: the group, and who watches.
+/// Something for a connection.
+#[derive(Debug, PartialEq)]
+pub enum Letter {
+    /// A line to be written.
+    Line(u64, Vec<u8>),
+    /// The connection is of no more use: another has taken its place.
+    Close(u64),
+}
+
+/// What taking an input came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is to be written.
+    pub letters: Vec<Letter>,
+    /// Whether the state is another one now, so that the journal needs the input.
+    pub changed: bool,
+}
+
+/// What a connection has said about itself.
+#[derive(Debug, Default)]
+struct Seat {
+    group: Option<String>,
+    grace: Option<f64>,
+    watches: Option<String>,
+    /// Its session began on another connection: what it asks may have been asked before.
+    resumed: bool,
+}
+
+/// The broker's state: the groups, the sessions, and who watches.
 pub struct Desk {
-    group: Group,
-    name: String,
-    watchers: BTreeSet<u64>,
+    pub(crate) halls: Halls,
+    pub(crate) sessions: Sessions,
+    pub(crate) lava: Clients,
+    seats: HashMap<u64, Seat>,
     /// The moment as text; a parameter, because the desk has no clock.
     stamp: fn() -> String,
 }
 
 impl Desk {
-    /// A desk for a group; `stamp` gives the present moment as mn-message(5) writes it.
-    pub fn new(name: String, group: Group, stamp: fn() -> String) -> Self {
-        Self { group, name, watchers: BTreeSet::new(), stamp }
+    /// A desk without groups; `stamp` gives the present moment as mn-message(5) writes it.
+    pub fn new(halls: Halls, stamp: fn() -> String) -> Self {
+        Self { halls, sessions: Sessions::default(), lava: Clients::default(), seats: HashMap::new(), stamp }
     }
 
     /// What a connection is told first.
     pub fn greeting(&self) -> Vec<u8> {
-        let capabilities = ["send", "wait", "wait-all", "sync", "start", "drain", "leave", "status", "watch"];
+        let capabilities = [
+            "send", "wait", "wait-all", "sync", "start", "drain", "leave", "status", "watch", "speak", "hello",
+            "resume", "enter", "found",
+        ];
         let greeting = json!({
-            "mn": VERSION, "broker": env!("CARGO_PKG_VERSION"), "group": self.name, "capabilities": capabilities
+            "mn": VERSION, "broker": env!("CARGO_PKG_VERSION"), "group": self.halls.only().unwrap_or_default(),
+            "pid": std::process::id(), "capabilities": capabilities
         });
         format!("{greeting}\n").into_bytes()
     }
 
-    /// Takes a line of a connection.
-    pub fn line(&mut self, now: Duration, connection: u64, line: &[u8]) -> Vec<Letter> {
-        match Request::parse(line) {
-            Ok(Request { id, call }) => self.request(now, Caller { connection, request: id }, call),
-            Err((id, class, text)) => vec![(connection, error(id, class, &text))],
-        }
+    /// Reads a line of a connection; `token` is for the session that it may begin.
+    ///
+    /// # Errors
+    /// The answer, when there is nothing to be taken.
+    pub fn read(&self, connection: u64, line: &[u8], token: impl FnOnce() -> String) -> Result<Input, Letter> {
+        let Request { id, call } =
+            Request::parse(line).map_err(|(id, class, text)| Letter::Line(connection, error(id, class, &text)))?;
+        let joins = matches!(call, Call::Join { .. } | Call::Speak { .. } | Call::Enter { .. });
+        let seat = self.seats.get(&connection).filter(|_| joins);
+        let (group, grace) = seat.map_or((None, None), |seat| (seat.group.clone(), seat.grace));
+        Ok(Input::Request(Box::new(Asked { c: connection, id, call, token: joins.then(token), group, grace })))
     }
 
     /// What a connection is told whose line is too long.
@@ -47,72 +91,325 @@ impl Desk {
         error(None, Class::Limit, &format!("a line is longer than {MAX_LINE} bytes"))
     }
 
-    /// A connection is gone.
-    pub fn lost(&mut self, now: Duration, connection: u64) -> Vec<Letter> {
-        self.watchers.remove(&connection);
-        self.apply(now, Event::Lost { connection })
+    /// What a connection is told whose group has filled its share of the journal.
+    pub fn full(connection: u64, id: i64) -> Letter {
+        Letter::Line(connection, error(Some(id), Class::Limit, "the group has filled its share of the journal"))
     }
 
-    /// Time has passed.
-    pub fn tick(&mut self, now: Duration) -> Vec<Letter> {
-        self.apply(now, Event::Tick)
+    /// What joined connections and watchers are told at an orderly end.
+    pub fn farewell(&self) -> Vec<u8> {
+        Incoming::Event(pictures::end(&(self.stamp)())).to_line()
     }
 
-    /// When `tick` is due.
+    /// The group a connection has to do with.
+    pub fn group_of(&self, connection: u64) -> Option<&str> {
+        self.sessions.of(connection).map(|session| session.group.as_str())
+    }
+
+    /// Whether a connection has joined or watches.
+    pub fn knows(&self, connection: u64) -> bool {
+        let watches = |seat: &Seat| seat.watches.is_some();
+        self.sessions.token(connection).is_some() || self.seats.get(&connection).is_some_and(watches)
+    }
+
+    /// Inputs that time has made.
+    pub fn due(&self, now: Duration) -> Vec<Input> {
+        let mut inputs: Vec<Input> = self.lava.silent(now).map(|c| Input::Lost { c }).collect();
+        if self.halls.next_deadline().is_some_and(|at| at <= now) {
+            inputs.push(Input::Tick {});
+        }
+        inputs
+    }
+
+    /// When `due` gives something.
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.group.next_deadline()
+        [self.halls.next_deadline(), self.lava.next_silence()].into_iter().flatten().min()
     }
 
-    fn request(&mut self, now: Duration, caller: Caller, call: Call) -> Vec<Letter> {
-        let timeout = Duration::try_from_secs_f64(call.timeout().unwrap_or(0.0)).unwrap_or_default();
-        let event = |call| Event::Call { caller, call, deadline: now + timeout };
-        let event = match call {
-            Call::Join { member } => Event::Join { caller, member, stay: Stay::Lasting },
-            Call::Speak { member } => Event::Join { caller, member, stay: Stay::Passing },
-            Call::Send { message: id, data } => event(mn_group::Call::Send { id, data: strings(data) }),
-            Call::Wait { message: id, .. } => event(mn_group::Call::Wait { id }),
-            Call::WaitAll { message: id, role, .. } => event(mn_group::Call::WaitAll { id, role }),
-            Call::Sync { message: id, .. } => event(mn_group::Call::Sync { id }),
-            Call::Start { role, .. } => event(mn_group::Call::Start { role }),
-            Call::Drain { .. } => event(mn_group::Call::Drain),
-            Call::Leave { member: None } => Event::Leave { caller },
-            Call::Leave { member: Some(member) } => Event::LeaveMember { caller, member },
-            Call::Status {} => return vec![self.status(now, caller)],
-            Call::Watch {} => {
-                self.watchers.insert(caller.connection);
-                return vec![(caller.connection, answer(caller.request, json!({})))];
+    /// Takes an input.
+    pub fn take(&mut self, now: Duration, input: &Input) -> Outcome {
+        let mut outcome = Outcome::default();
+        match input {
+            Input::Start { groups, times, .. } => {
+                self.halls.set_times(*times);
+                for name in self.halls.names() {
+                    self.apply(now, &name, Event::Restart { grace: RESTART_GRACE }, &mut outcome);
+                }
+                for group in groups {
+                    // Known ones are from before the restart.
+                    if self.halls.find(&group.name).is_err() {
+                        let _ = self.halls.found(now, group);
+                    }
+                }
+                self.lava.restart(now);
+                outcome.changed = true;
             }
-        };
-        self.apply(now, event)
-    }
-
-    fn status(&self, now: Duration, caller: Caller) -> Letter {
-        let value = pictures::status(&self.name, now, &self.group.status(now));
-        (caller.connection, answer(caller.request, value))
-    }
-
-    fn apply(&mut self, now: Duration, event: Event) -> Vec<Letter> {
-        let mut letters = Vec::new();
-        for output in self.group.apply(now, event) {
-            match output {
-                Output::Answer { caller, result } => letters.push((caller.connection, self.answer(caller, result))),
-                Output::Note(_) if self.watchers.is_empty() => {}
-                Output::Note(note) => {
-                    let line = Incoming::Event(pictures::event(&self.group, &(self.stamp)(), note)).to_line();
-                    letters.extend(self.watchers.iter().map(|watcher| (*watcher, line.clone())));
+            Input::Request(asked) => self.request(now, asked, &mut outcome),
+            Input::Lost { c } => self.lost(now, *c, &mut outcome),
+            Input::Tick {} => {
+                for name in self.halls.names() {
+                    self.apply(now, &name, Event::Tick, &mut outcome);
                 }
             }
+            Input::Lava { c, request } => self.lava(now, *c, request, &mut outcome),
         }
-        letters
+        outcome
     }
 
-    fn answer(&self, caller: Caller, result: Result<Reply, Failure>) -> Vec<u8> {
-        match result {
-            Ok(reply) => answer(caller.request, pictures::reply(&self.group, caller.connection, reply)),
-            Err(failure) => error(Some(caller.request), pictures::class(failure.class), &failure.message),
+    fn lost(&mut self, now: Duration, connection: u64, outcome: &mut Outcome) {
+        self.seats.remove(&connection);
+        if let Some(group) = self.lava.lose(connection) {
+            outcome.changed = true;
+            return self.apply(now, &group, Event::Lost { connection }, outcome);
+        }
+        let Some(session) = self.sessions.of(connection) else { return };
+        let (group, left) = (session.group.clone(), session.left);
+        self.sessions.lose(connection);
+        if !left {
+            outcome.changed = true;
+            self.apply(now, &group, Event::Lost { connection }, outcome);
         }
     }
+
+    fn request(&mut self, now: Duration, asked: &Asked, outcome: &mut Outcome) {
+        let caller = Caller { connection: asked.c, request: asked.id };
+        let done = match &asked.call {
+            Call::Hello { group, grace } => self.hello(caller, group.clone(), *grace),
+            Call::Resume { session } => self.resume(now, caller, session, outcome),
+            Call::Found { name, members } => {
+                let group = members::Group { name: name.clone(), members: members.clone() };
+                let founded = self.halls.found(now, &group).map(|()| json!({}));
+                outcome.changed |= founded.is_ok();
+                founded.map(Some)
+            }
+            Call::Status {} => {
+                let group = self.group_named(caller.connection);
+                group.map(|name| Some(self.halls.status(&name, now)))
+            }
+            Call::Watch {} => self.watch(caller),
+            Call::Join { member } => self.join(now, caller, asked, Member::new(member, ""), Stay::Lasting, outcome),
+            Call::Speak { member } => self.join(now, caller, asked, Member::new(member, ""), Stay::Passing, outcome),
+            Call::Enter { role, counted } => {
+                let counted = if *counted { Counted::Yes } else { Counted::No };
+                let member = Member { counted, ..Member::new("", role) };
+                self.join(now, caller, asked, member, Stay::Lasting, outcome)
+            }
+            call => self.call(now, caller, call, outcome),
+        };
+        let line = match done {
+            Ok(None) => return,
+            Ok(Some(value)) => answer(caller.request, value),
+            Err((class, text)) => error(Some(caller.request), class, &text),
+        };
+        outcome.letters.push(Letter::Line(caller.connection, line));
+    }
+
+    fn hello(&mut self, caller: Caller, group: Option<String>, grace: Option<f64>) -> Done {
+        if self.sessions.token(caller.connection).is_some() {
+            return Err((Class::BadRequest, "'hello' comes before a join".into()));
+        }
+        if let Some(name) = &group {
+            self.halls.find(name)?;
+        }
+        let seat = self.seats.entry(caller.connection).or_default();
+        (seat.group, seat.grace) = (group, grace);
+        Ok(Some(json!({})))
+    }
+
+    /// The group that a connection has named, has joined, or that is the only one.
+    fn group_named(&self, connection: u64) -> Result<String, (Class, String)> {
+        let seat = self.seats.get(&connection).and_then(|seat| seat.group.as_deref());
+        let name = self.group_of(connection).or(seat);
+        self.halls.choose(name, None)
+    }
+
+    fn watch(&mut self, caller: Caller) -> Done {
+        let name = self.group_named(caller.connection)?;
+        self.seats.entry(caller.connection).or_default().watches = Some(name);
+        Ok(Some(json!({})))
+    }
+
+    /// Joins, speaks or enters, by what the member lacks: a listed one has no role here, one from outside no id.
+    fn join(
+        &mut self,
+        now: Duration,
+        caller: Caller,
+        asked: &Asked,
+        member: Member,
+        stay: Stay,
+        outcome: &mut Outcome,
+    ) -> Done {
+        if let Standing::Waits | Standing::Answered(_) | Standing::Messages(_) = self.again(caller) {
+            return Err((Class::BadRequest, "this connection has joined already".into()));
+        }
+        let listed = Some(member.id.as_str()).filter(|id| !id.is_empty());
+        let group = self.halls.choose(asked.group.as_deref(), listed)?;
+        let grace = asked.grace.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let event = match listed {
+            Some(_) => Event::Join { caller, member: member.id, stay, grace },
+            None => Event::Enrol { caller, member, stay, grace },
+        };
+        let token = asked.token.as_deref().unwrap_or_default();
+        self.apply_join(now, &group, event, caller, token, outcome);
+        Ok(None)
+    }
+
+    /// Applies a join and begins its session before the answer, which holds the token, is written.
+    fn apply_join(&mut self, now: Duration, group: &str, event: Event, caller: Caller, token: &str, out: &mut Outcome) {
+        for output in self.halls.apply(now, group, event) {
+            if let Output::Answer { caller: answered, result: Ok(Reply::Joined { member }) } = &output
+                && *answered == caller
+            {
+                self.sessions.begin(token, group, member, caller.connection);
+                out.changed = true;
+            }
+            self.put(group, output, out);
+        }
+    }
+
+    fn resume(&mut self, now: Duration, caller: Caller, token: &str, outcome: &mut Outcome) -> Done {
+        if self.sessions.token(caller.connection).is_some() {
+            return Err((Class::BadRequest, "this connection has joined already".into()));
+        }
+        let unknown = || (Class::Unknown, "no such session".to_owned());
+        let session = self.sessions.find(token).ok_or_else(unknown)?;
+        let (group, member, old, left) =
+            (session.group.clone(), session.member.clone(), session.connection, session.left);
+        if !left {
+            let outputs = self.halls.apply(now, &group, Event::Resume { caller, of: old });
+            for output in outputs {
+                if let Output::Answer { caller: answered, result } = &output
+                    && *answered == caller
+                {
+                    if let Err(failure) = result {
+                        return Err((pictures::class(failure.class), failure.message.clone()));
+                    }
+                    continue;
+                }
+                self.put(&group, output, outcome);
+            }
+        }
+        self.sessions.move_to(token, caller.connection);
+        self.seats.entry(caller.connection).or_default().resumed = true;
+        outcome.changed = true;
+        outcome.letters.push(Letter::Close(old));
+        Ok(Some(self.halls.joined(&group, &member, token)))
+    }
+
+    /// How a request stands if its session has come back.
+    fn again(&self, caller: Caller) -> Standing {
+        if self.seats.get(&caller.connection).is_some_and(|seat| seat.resumed) {
+            return self.sessions.standing(caller.connection, caller.request);
+        }
+        Standing::New
+    }
+
+    fn call(&mut self, now: Duration, caller: Caller, call: &Call, outcome: &mut Outcome) -> Done {
+        let session = self.sessions.of(caller.connection);
+        let group = match (session, call) {
+            (Some(session), _) => session.group.clone(),
+            (None, Call::Leave { member }) => {
+                let seat = self.seats.get(&caller.connection).and_then(|seat| seat.group.as_deref());
+                let chosen = self.halls.choose(seat, member.as_deref());
+                if member.is_none() {
+                    return Ok(Some(json!({})));
+                }
+                chosen?
+            }
+            (None, call) => {
+                let text = format!("'{}' needs a join before it", pictures::name(call));
+                return Err((Class::NotJoined, text));
+            }
+        };
+        let again = match self.again(caller) {
+            Standing::New => None,
+            Standing::Waits => return Ok(None),
+            Standing::Answered(result) => Some(result),
+            Standing::Messages(call) => {
+                let member = self.sessions.of(caller.connection).map(|session| session.member.clone());
+                self.halls.peek(&group, &member.unwrap_or_default(), &call).map(Ok)
+            }
+        };
+        if let Some(result) = again {
+            self.put_answer(&group, caller, result, outcome);
+            return Ok(None);
+        }
+        let event = self.event(now, caller, call);
+        if let Event::Call { call, .. } = &event {
+            self.sessions.asked(caller.connection, caller.request, call);
+        }
+        let own = matches!(event, Event::Leave { .. });
+        self.apply(now, &group, event, outcome);
+        if own {
+            self.sessions.leave(caller.connection);
+        }
+        Ok(None)
+    }
+
+    fn event(&self, now: Duration, caller: Caller, call: &Call) -> Event {
+        let timeout = Duration::try_from_secs_f64(call.timeout().unwrap_or(0.0)).unwrap_or_default();
+        let call = match call.clone() {
+            Call::Send { message: id, data } => mn_group::Call::Send { id, data: strings(data) },
+            Call::Wait { message: id, .. } => mn_group::Call::Wait { id },
+            Call::WaitAll { message: id, role, .. } => mn_group::Call::WaitAll { id, role },
+            Call::Sync { message: id, .. } => mn_group::Call::Sync { id },
+            Call::Start { role, .. } => mn_group::Call::Start { role },
+            Call::Drain { .. } => mn_group::Call::Drain,
+            Call::Leave { member: Some(member) } => return Event::LeaveMember { caller, member },
+            _ => return Event::Leave { caller },
+        };
+        Event::Call { caller, call, deadline: now + timeout }
+    }
+
+    /// Lets a group take an event, and writes what that brought about.
+    pub(crate) fn apply(&mut self, now: Duration, group: &str, event: Event, outcome: &mut Outcome) {
+        let asks = matches!(event, Event::Call { .. });
+        let outputs = self.halls.apply(now, group, event);
+        // A call that is refused at once has changed nothing.
+        let refused = asks && matches!(outputs.as_slice(), [Output::Answer { result: Err(_), .. }]);
+        outcome.changed |= !outputs.is_empty() && !refused;
+        for output in outputs {
+            self.put(group, output, outcome);
+        }
+    }
+
+    pub(crate) fn put(&mut self, group: &str, output: Output, outcome: &mut Outcome) {
+        match output {
+            Output::Answer { caller, result } => {
+                if self.lava.answered(caller, &result) {
+                    return;
+                }
+                self.sessions.answered(caller.connection, caller.request, &result);
+                self.put_answer(group, caller, result, outcome);
+            }
+            Output::Note(note) => {
+                let watches = |seat: &&Seat| seat.watches.as_deref() == Some(group);
+                if !self.seats.values().any(|seat| watches(&seat)) {
+                    return;
+                }
+                let Ok(hall) = self.halls.find(group) else { return };
+                let line = Incoming::Event(pictures::event(&hall.group, &(self.stamp)(), note)).to_line();
+                let watchers = self.seats.iter().filter(|(_, seat)| watches(seat));
+                outcome.letters.extend(watchers.map(|(number, _)| Letter::Line(*number, line.clone())));
+            }
+        }
+    }
+
+    fn put_answer(&mut self, group: &str, caller: Caller, result: Result<Reply, Failure>, outcome: &mut Outcome) {
+        let line = match result {
+            Ok(Reply::Joined { member }) => {
+                let token = self.sessions.token(caller.connection).unwrap_or_default();
+                answer(caller.request, self.halls.joined(group, &member, token))
+            }
+            Ok(reply) => answer(caller.request, pictures::reply(reply)),
+            Err(failure) => error(Some(caller.request), pictures::class(failure.class), &failure.message),
+        };
+        outcome.letters.push(Letter::Line(caller.connection, line));
+    }
 }
+
+/// What a request returns at once, if anything; or its error.
+type Done = Result<Option<Value>, (Class, String)>;
 
 /// The data of a message; that its values are strings was checked when the request was read.
 fn strings(data: mn_ipc::Object) -> mn_group::Data {
@@ -139,19 +436,41 @@ fn error(id: Option<i64>, class: Class, text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mn_group::{Member, Settings};
+    use crate::members::Group;
+    use mn_group::Settings;
+    use mn_ipc::Listed;
 
     const NOW: Duration = Duration::from_secs(100);
 
+    fn listed(members: &[(&str, &str, Option<&str>)]) -> Vec<Listed> {
+        let one = |(id, role, host): &(&str, &str, Option<&str>)| Listed {
+            job_id: (*id).into(),
+            role: (*role).into(),
+            host: host.map(str::to_owned),
+        };
+        members.iter().map(one).collect()
+    }
+
     fn desk() -> Desk {
-        let members = vec![Member::new("1", "host"), Member::new("2", "guest").on_host("1")];
-        let group = Group::new(members, Settings::default()).unwrap();
-        Desk::new("g".into(), group, || "2026-11-22T12:00:00.000000Z".into())
+        desk_of(listed(&[("1", "host", None), ("2", "guest", Some("1"))]))
+    }
+
+    fn desk_of(members: Vec<Listed>) -> Desk {
+        let mut desk = Desk::new(Halls::new(Settings::default()), || "2026-11-22T12:00:00.000000Z".into());
+        desk.halls.found(Duration::ZERO, &Group { name: "g".into(), members }).unwrap();
+        desk
     }
 
     fn ask(desk: &mut Desk, connection: u64, line: &str) -> Vec<(u64, String)> {
-        let letters = desk.line(NOW, connection, line.as_bytes());
-        letters.into_iter().map(|(to, line)| (to, String::from_utf8(line).unwrap().trim_end().to_owned())).collect()
+        let letters = match desk.read(connection, line.as_bytes(), || format!("token-{connection}")) {
+            Ok(input) => desk.take(NOW, &input).letters,
+            Err(letter) => vec![letter],
+        };
+        let text = |letter| match letter {
+            Letter::Line(to, line) => (to, String::from_utf8(line).unwrap().trim_end().to_owned()),
+            Letter::Close(number) => (number, "closed".to_owned()),
+        };
+        letters.into_iter().map(text).collect()
     }
 
     #[test]
@@ -163,7 +482,7 @@ mod tests {
         let event =
             r#"{"event":"send","at":"2026-11-22T12:00:00.000000Z","data":{"member":"1","role":"host","message":"m"}}"#;
         assert_eq!(seen, [(9, event.to_owned()), (1, r#"{"id":2,"return":{}}"#.to_owned())]);
-        desk.lost(NOW, 9);
+        desk.take(NOW, &Input::Lost { c: 9 });
         assert_eq!(ask(&mut desk, 1, r#"{"id":3,"call":"send","args":{"message":"m"}}"#).len(), 1);
     }
 
@@ -180,6 +499,23 @@ mod tests {
             r#"{"job_id":"2","role":"guest","host":"1","state":"expected","connections":0,"waits":[]}]}}"#
         );
         assert_eq!(status, [(9, expected.to_owned())]);
+    }
+
+    #[test]
+    fn what_changes_nothing_is_not_for_the_journal() {
+        let mut desk = desk();
+        let mut changes = |connection, line: &str| {
+            let input = desk.read(connection, line.as_bytes(), || "t".into()).unwrap();
+            desk.take(NOW, &input).changed
+        };
+        assert!(!changes(1, r#"{"id":1,"call":"status"}"#));
+        assert!(!changes(1, r#"{"id":1,"call":"watch"}"#));
+        assert!(!changes(1, r#"{"id":1,"call":"send","args":{"message":"m"}}"#), "it has not joined");
+        assert!(!changes(1, r#"{"id":1,"call":"join","args":{"member":"9"}}"#), "it is unknown");
+        assert!(changes(1, r#"{"id":1,"call":"join","args":{"member":"1"}}"#));
+        assert!(changes(1, r#"{"id":2,"call":"send","args":{"message":"m"}}"#));
+        assert!(!changes(1, r#"{"id":3,"call":"wait-all","args":{"message":"m","role":"x"}}"#), "no such role");
+        assert!(changes(1, r#"{"id":4,"call":"wait","args":{"message":"other"}}"#));
     }
 
     #[test]
@@ -206,9 +542,9 @@ mod tests {
 
     #[test]
     fn a_status_too_long_for_a_line_is_an_error_of_limit() {
-        let members = (0..1024).map(|n| Member::new((74_000 + n).to_string(), "a-role-with-a-long-name")).collect();
-        let group = Group::new(members, Settings::default()).unwrap();
-        let mut desk = Desk::new("g".into(), group, String::new);
+        let ids: Vec<String> = (74_000..75_024).map(|id| id.to_string()).collect();
+        let members: Vec<_> = ids.iter().map(|id| (id.as_str(), "role-x", None)).collect();
+        let mut desk = desk_of(listed(&members));
         assert!(ask(&mut desk, 1, r#"{"id":1,"call":"status"}"#)[0].1.contains(r#""class":"limit""#));
     }
 }

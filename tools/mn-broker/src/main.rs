@@ -2,13 +2,26 @@
 
 mod acts;
 mod cli;
+mod clock;
+mod connect;
 mod desk;
+mod door;
+mod dot;
+mod engine;
+mod frame;
+mod halls;
+mod input;
+mod journal;
+mod lava;
 mod members;
 mod peer;
 mod pictures;
 mod place;
 mod ready;
+mod record;
+mod replay;
 mod server;
+mod sessions;
 mod table;
 
 use cli::{Command, Options};
@@ -25,5 +38,7 @@ fn work() -> Result<Status> {
     match options.command {
         Command::Serve(serve) => server::serve(&serve),
         Command::Act(act) => acts::perform(&act),
+        Command::Replay(journal) => replay::replay(&journal),
+        Command::Connect(connect) => connect::connect(&connect),
     }
 }

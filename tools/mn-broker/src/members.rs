@@ -2,7 +2,9 @@
 
 use mn_cli::{Cannot, Error, Result, Status};
 use mn_group::Member;
+use mn_ipc::Listed;
 use mn_msg::{Kind, Message, Reader, role};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -11,12 +13,24 @@ use std::path::Path;
 const MAX_LIST: usize = 60_000;
 
 /// A group's name and its members.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// A UUID.
     pub name: String,
     /// All members, in order of their ids.
-    pub members: Vec<Member>,
+    pub members: Vec<Listed>,
+}
+
+impl Group {
+    /// The members as the state machine takes them; an error when the answer to a join could not hold them.
+    pub fn to_members(&self) -> std::result::Result<Vec<Member>, String> {
+        let bytes = serde_json::to_string(&self.members).map_err(|error| error.to_string())?.len();
+        if bytes > MAX_LIST {
+            return Err(format!("its members take {bytes} bytes, at most {MAX_LIST} are allowed"));
+        }
+        let member = |each: &Listed| Member { host: each.host.clone(), ..Member::new(&each.job_id, &each.role) };
+        Ok(self.members.iter().map(member).collect())
+    }
 }
 
 /// Reads the list from a file, or from standard input for `-`.
@@ -56,12 +70,10 @@ fn from_role(message: &Message) -> Result<Group> {
     if usize::try_from(group.size) != Ok(group.members.len()) {
         return Err(wrong(&format_args!("its size is {} and it lists {} members", group.size, group.members.len())));
     }
-    let bytes = serde_json::to_string(&group.members).map_err(|error| wrong(&error))?.len();
-    if bytes > MAX_LIST {
-        return Err(wrong(&format_args!("its members take {bytes} bytes, at most {MAX_LIST} are allowed")));
-    }
-    let member = |m: role::Member| Member { id: m.job_id, role: m.role, host: m.host };
-    Ok(Group { name: group.name, members: group.members.into_iter().map(member).collect() })
+    let listed = |m: role::Member| Listed { job_id: m.job_id, role: m.role, host: m.host };
+    let group = Group { name: group.name, members: group.members.into_iter().map(listed).collect() };
+    group.to_members().map_err(|text| wrong(&text))?;
+    Ok(group)
 }
 
 #[cfg(test)]
@@ -79,7 +91,12 @@ mod tests {
     fn the_first_role_message_holds_the_list() {
         let warning = r#"{"v":1,"type":"warning","data":{"text":"x"}}"#;
         let group = from_lines(&[warning, ROLE, ROLE, END]).unwrap();
-        let members = vec![Member::new("7", "guest").on_host("8"), Member::new("8", "host")];
+        let listed = |id: &str, role: &str, host: Option<&str>| Listed {
+            job_id: id.into(),
+            role: role.into(),
+            host: host.map(str::to_owned),
+        };
+        let members = vec![listed("7", "guest", Some("8")), listed("8", "host", None)];
         assert_eq!(group, Group { name: "g".into(), members });
     }
 

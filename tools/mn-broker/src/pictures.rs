@@ -1,6 +1,6 @@
 //! The group in the JSON of mn-protocol(7): answers, status, events.
 
-use mn_group::{Call, Failure, Group, Member, Messages, Note, Reply, State, Status, WaitStatus};
+use mn_group::{Call, Counted, Failure, Group, Member, Messages, Note, Reply, State, Status, WaitStatus};
 use mn_ipc::{Class, Object};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -8,11 +8,10 @@ use std::time::Duration;
 /// Ids named in one `for`: all of them, of every waiting member, would not fit a line.
 const MAX_NEEDS: usize = 16;
 
-/// What a good answer to a connection returns.
-pub fn reply(group: &Group, connection: u64, reply: Reply) -> Value {
+/// What a good answer returns; that to a join is [`joined`].
+pub fn reply(reply: Reply) -> Value {
     match reply {
-        Reply::Joined { member } => joined(group, &member, connection),
-        Reply::Done => json!({}),
+        Reply::Joined { .. } | Reply::Done => json!({}),
         Reply::Messages(messages) => json!({ "messages": messages_list(messages) }),
         Reply::Drained { left, died } => json!({ "left": left, "died": died }),
     }
@@ -37,11 +36,33 @@ pub fn class(class: mn_group::Class) -> Class {
     }
 }
 
-/// What `join` and `speak` return.
-fn joined(group: &Group, member: &str, session: u64) -> Value {
-    let members: Vec<Value> = group.members().map(|each| Value::Object(member_object(each))).collect();
+/// What a join returns.
+pub fn joined(group: &Group, member: &str, session: &str) -> Value {
+    let known = group.members().filter(|each| !each.is_open());
+    let members: Vec<Value> = known.map(|each| Value::Object(member_object(each))).collect();
     let role = group.member(member).map(|member| member.role.as_str());
-    json!({ "member": member, "role": role, "session": session.to_string(), "members": members })
+    json!({ "member": member, "role": role, "session": session, "members": members })
+}
+
+/// The word of a call that needs a join.
+pub fn name(call: &mn_ipc::Call) -> &'static str {
+    match call {
+        mn_ipc::Call::Send { .. } => "send",
+        mn_ipc::Call::Wait { .. } => "wait",
+        mn_ipc::Call::WaitAll { .. } => "wait-all",
+        mn_ipc::Call::Sync { .. } => "sync",
+        mn_ipc::Call::Start { .. } => "start",
+        mn_ipc::Call::Drain { .. } => "drain",
+        _ => "the call",
+    }
+}
+
+/// The last event of all.
+pub fn end(at: &str) -> Object {
+    let mut event = one("event", "end".into());
+    event.insert("at".into(), at.into());
+    event.insert("data".into(), json!({}));
+    event
 }
 
 fn member_object(member: &Member) -> Object {
@@ -50,6 +71,9 @@ fn member_object(member: &Member) -> Object {
     object.insert("role".into(), member.role.as_str().into());
     if let Some(host) = &member.host {
         object.insert("host".into(), host.as_str().into());
+    }
+    if member.counted == Counted::No {
+        object.insert("counted".into(), false.into());
     }
     object
 }

@@ -2,27 +2,30 @@
 
 use crate::cli::Serve;
 use crate::desk::{Desk, Letter};
+use crate::door::{self, Door};
+use crate::engine::Engine;
+use crate::halls::Halls;
 use crate::peer::{Broken, Heard, Peer};
 use crate::place::Place;
 use crate::{members, ready};
-use mio::net::UnixListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use mn_cli::{Cannot, Error, Result, Signals, Status, note};
-use mn_group::{Group, Settings};
+use mn_group::Settings;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
-/// Connections at a time; a further one is closed at once.
+/// Connections at a time; for a further one somebody who has said nothing must go.
 const MAX_PEERS: usize = 1024;
-const LISTENER: Token = Token(0);
-const SIGNALS: Token = Token(1);
-/// Numbers of connections begin here and are never used again.
-const FIRST_PEER: u64 = 2;
+/// Requests of one group that are taken in one turn, so that its flood is no other group's delay.
+const TURN: usize = 8;
+const DOORS: [Token; 2] = [Token(0), Token(1)];
+const SIGNALS: Token = Token(2);
+/// Numbers of connections begin here at least.
+const FIRST_PEER: u64 = 3;
 
 /// Serves until a signal comes.
 ///
@@ -30,22 +33,37 @@ const FIRST_PEER: u64 = 2;
 /// Status 2 for a wrong list of members, 3 when the socket cannot be made or the system refuses.
 pub fn serve(options: &Serve) -> Result<Status> {
     // Before signals are caught: ^C ends a read of standard input.
-    let group = members::read(&options.members)?;
+    let groups = options.members.iter().map(|path| members::read(path)).collect::<Result<Vec<_>>>()?;
     let mut signals = Signals::new()?;
     let settings = Settings { grace: options.grace, quiet: options.deadlock_after, ..Settings::default() };
-    let count = group.members.len();
-    let state = Group::new(group.members, settings)
-        .map_err(|failure| Error::wrong(format_args!("cannot use the list of members: {failure}")))?;
-    let desk = Desk::new(group.name, state, mn_msg::now);
+    check(&groups, &settings)?;
     raise_file_limit();
+    let count: usize = groups.iter().map(|group| group.members.len()).sum();
     let (_place, listener) = Place::take(&options.socket)?;
     listener.set_nonblocking(true).cannot("set up the socket")?;
-    let mut server = Server::new(UnixListener::from_std(listener), &signals, desk)?;
+    let mut doors = vec![Door::unix(listener)];
+    if let Some(address) = options.lava_listen {
+        doors.push(Door::lava(address, options.lava_allow.clone())?);
+    }
+    let desk = Desk::new(Halls::new(settings), mn_msg::now);
+    let engine = Engine::start(desk, groups, options.journal.as_deref())?;
+    let mut server = Server::new(doors, &signals, engine)?;
     note(1, format_args!("serving {count} members on '{}'", options.socket.display()));
     if let Some(fd) = options.ready_fd {
         ready::tell(fd)?;
     }
     server.run(&mut signals)
+}
+
+/// Finds out what is wrong with the lists before anything is made.
+fn check(groups: &[members::Group], settings: &Settings) -> Result<()> {
+    let mut halls = Halls::new(settings.clone());
+    for group in groups {
+        halls
+            .found(Duration::ZERO, group)
+            .map_err(|(_, text)| Error::wrong(format_args!("cannot use the list of members: {text}")))?;
+    }
+    Ok(())
 }
 
 /// As many descriptors as connections, if the system lets us; else accepting waits for one to be free.
@@ -67,33 +85,30 @@ fn note_failure(result: Result<()>) {
 
 struct Server {
     poll: Poll,
-    listener: UnixListener,
-    desk: Desk,
-    began: Instant,
+    doors: Vec<Door>,
+    engine: Engine,
     peers: BTreeMap<u64, Peer>,
     next_peer: u64,
     /// Who may have more to read; mio tells of it only once.
     readable: BTreeSet<u64>,
-    acceptable: bool,
+    /// Whose turn is next, so that nobody is always first.
+    turn: u64,
+    /// When those who speak LAVA's wire came.
+    visitors: BTreeMap<u64, Instant>,
 }
 
 impl Server {
-    fn new(mut listener: UnixListener, signals: &Signals, desk: Desk) -> Result<Self> {
+    fn new(mut doors: Vec<Door>, signals: &Signals, engine: Engine) -> Result<Self> {
         let poll = Poll::new().cannot("make an event loop")?;
         let registry = poll.registry();
-        registry.register(&mut listener, LISTENER, Interest::READABLE).cannot("watch the socket")?;
+        for (door, token) in doors.iter_mut().zip(DOORS) {
+            registry.register(door.source(), token, Interest::READABLE).cannot("watch the socket")?;
+        }
         let fd = signals.as_fd().as_raw_fd();
         registry.register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE).cannot("watch for signals")?;
-        Ok(Self {
-            poll,
-            listener,
-            desk,
-            began: Instant::now(),
-            peers: BTreeMap::new(),
-            next_peer: FIRST_PEER,
-            readable: BTreeSet::new(),
-            acceptable: false,
-        })
+        let next_peer = engine.next_connection().max(FIRST_PEER);
+        let (peers, readable) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Self { poll, doors, engine, peers, next_peer, readable, turn: 0, visitors: BTreeMap::new() })
     }
 
     fn run(&mut self, signals: &mut Signals) -> Result<Status> {
@@ -101,6 +116,7 @@ impl Server {
         loop {
             if let Some(signal) = signals.take() {
                 note(1, format_args!("ending on signal {signal}"));
+                self.say_goodbye();
                 return Ok(Status::Success);
             }
             match self.poll.poll(&mut events, self.patience()) {
@@ -109,16 +125,17 @@ impl Server {
             }
             for event in &events {
                 match event.token() {
-                    LISTENER => self.acceptable = true,
                     SIGNALS => {}
+                    Token(at) if at < self.doors.len() => self.doors[at].wake(),
                     Token(number) => self.wake(number as u64, event.is_writable()),
                 }
             }
             // In this order, so that who has gone makes room for who comes.
             self.hear_all();
+            self.show_out();
             self.accept();
-            let letters = self.desk.tick(self.began.elapsed());
-            self.deliver(letters);
+            self.engine.tick();
+            self.deliver()?;
         }
     }
 
@@ -129,119 +146,177 @@ impl Server {
         if !self.readable.is_empty() {
             return Some(Duration::ZERO);
         }
-        let deadline = self.desk.next_deadline().map(|at| at.saturating_sub(self.began.elapsed()));
-        let again = self.acceptable.then_some(AGAIN);
-        deadline.into_iter().chain(again).min()
+        let again = self.doors.iter().any(Door::is_open).then_some(AGAIN);
+        let visitor = self.visitors.values().min().map(|came| door::VISIT.saturating_sub(came.elapsed()));
+        self.engine.patience().into_iter().chain(again).chain(visitor).min()
     }
 
     fn wake(&mut self, number: u64, writable: bool) {
         self.readable.insert(number);
-        if writable && self.peers.get_mut(&number).is_some_and(|peer| peer.flush().is_err()) {
-            self.drop_peer(number, "has gone");
+        if writable && let Some(Err(why)) = self.peers.get_mut(&number).map(Peer::flush) {
+            self.drop_peer(number, why.why());
         }
     }
 
-    /// Accepts whoever waits at the door.
+    /// Accepts whoever waits at a door.
     fn accept(&mut self) {
-        while self.acceptable {
-            match self.listener.accept() {
-                Ok((stream, _)) => self.admit(stream),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => self.acceptable = false,
-                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    _ => {
+        for at in 0..self.doors.len() {
+            while self.doors[at].is_open() {
+                match self.doors[at].accept() {
+                    Ok(Some(peer)) => self.admit(peer),
+                    Ok(None) => {}
+                    Err(error) => {
                         let failed: Result<()> = Err(error).cannot("accept a connection");
-                        return note_failure(failed);
+                        note_failure(failed);
+                        break;
                     }
-                },
+                }
             }
         }
     }
 
-    fn admit(&mut self, stream: mio::net::UnixStream) {
-        let ours = nix::unistd::geteuid().as_raw();
-        let peer = getsockopt(&stream, PeerCredentials).map(|credentials| credentials.uid());
-        if !peer.is_ok_and(|uid| uid == ours || uid == 0) {
-            note(1, "refused a connection of another user");
-            return;
-        }
-        if self.peers.len() >= MAX_PEERS {
-            note(1, format_args!("refused a connection: {MAX_PEERS} are open"));
-            return;
+    fn admit(&mut self, mut peer: Peer) {
+        if self.peers.len() >= MAX_PEERS && !self.make_room() {
+            return note(1, format_args!("refused a connection: {MAX_PEERS} are open"));
         }
         let number = self.next_peer;
-        let mut peer = Peer::new(stream);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered = self.poll.registry().register(peer.stream(), Token(number as usize), interest);
+        let registered = self.poll.registry().register(peer.source(), Token(number as usize), interest);
         if registered.is_err() {
             return note_failure(registered.cannot("watch a connection"));
         }
         self.next_peer += 1;
+        if peer.is_lava() {
+            self.visitors.insert(number, Instant::now());
+        } else if peer.say(&self.engine.desk().greeting()).is_err() || peer.flush().is_err() {
+            return;
+        }
         self.peers.insert(number, peer);
-        self.deliver(vec![(number, self.desk.greeting())]);
     }
 
-    /// Reads once from everybody who has something, and answers.
+    /// Closes the oldest connection that neither joined nor watches.
+    fn make_room(&mut self) -> bool {
+        let stranger = self.peers.keys().copied().find(|number| !self.engine.desk().knows(*number));
+        if let Some(number) = stranger {
+            self.drop_peer(number, "makes room for another");
+        }
+        stranger.is_some()
+    }
+
+    /// Closes the connections on LAVA's wire that have not asked in time.
+    fn show_out(&mut self) {
+        while let Some((number, came)) = self.visitors.first_key_value().map(|(number, came)| (*number, *came)) {
+            if came.elapsed() < door::VISIT {
+                return;
+            }
+            self.drop_peer(number, "has not asked in time");
+        }
+    }
+
+    /// Gives everybody who has something a turn, beginning where the last one ended.
     fn hear_all(&mut self) {
-        for number in std::mem::take(&mut self.readable) {
-            let Some(peer) = self.peers.get_mut(&number) else { continue };
-            let heard = peer.hear();
-            if heard == Heard::Some {
-                self.readable.insert(number);
+        let mut taken: HashMap<String, usize> = HashMap::new();
+        let order: Vec<u64> =
+            self.readable.range(self.turn..).chain(self.readable.range(..self.turn)).copied().collect();
+        for number in order {
+            let group = self.engine.desk().group_of(number).unwrap_or_default().to_owned();
+            let count = taken.entry(group).or_default();
+            if *count >= TURN {
+                continue;
             }
-            self.take_lines(number);
-            if heard == Heard::End {
-                self.drop_peer(number, "has gone");
+            let room = TURN - *count;
+            *count += self.hear(number, room);
+            self.turn = number + 1;
+        }
+    }
+
+    /// Takes so many requests of a connection at most, reading once if there is none.
+    fn hear(&mut self, number: u64, room: usize) -> usize {
+        let mut heard = Heard::Some;
+        let mut read = false;
+        let mut count = 0;
+        while count < room {
+            let Some(peer) = self.peers.get_mut(&number) else {
+                self.readable.remove(&number);
+                return count;
+            };
+            match peer.next_request() {
+                Ok(Some(said)) => {
+                    count += 1;
+                    self.engine.said(number, said);
+                }
+                Ok(None) if read => break,
+                Ok(None) => {
+                    heard = peer.hear();
+                    read = true;
+                    if heard != Heard::Some {
+                        break;
+                    }
+                }
+                Err(broken) => {
+                    if broken == Broken::TooLong {
+                        let _ = peer.say(&Desk::too_long());
+                        let _ = peer.flush();
+                    }
+                    self.drop_peer(number, broken.why());
+                    return count + 1;
+                }
+            }
+        }
+        match heard {
+            Heard::Some => {}
+            Heard::Nothing => drop(self.readable.remove(&number)),
+            Heard::End => self.drop_peer(number, "has gone"),
+        }
+        count
+    }
+
+    /// Hands letters out, once what they say is on disk. Who cannot be reached is dropped, which may make more.
+    fn deliver(&mut self) -> Result<()> {
+        loop {
+            let letters = self.engine.letters()?;
+            if letters.is_empty() {
+                return Ok(());
+            }
+            let mut touched = BTreeMap::new();
+            for letter in letters {
+                match letter {
+                    Letter::Close(number) => drop(touched.insert(number, Err(Broken::Gone))),
+                    Letter::Line(number, line) => {
+                        let Some(peer) = self.peers.get_mut(&number) else { continue };
+                        let said = touched.entry(number).or_insert(Ok(()));
+                        if said.is_ok() {
+                            *said = peer.say(&line);
+                        }
+                    }
+                }
+            }
+            for (number, said) in touched {
+                let Some(peer) = self.peers.get_mut(&number) else { continue };
+                if let Err(why) = said.and_then(|()| peer.flush()) {
+                    self.drop_peer(number, why.why());
+                }
             }
         }
     }
 
-    fn take_lines(&mut self, number: u64) {
-        while let Some(peer) = self.peers.get_mut(&number) {
-            match peer.next_line() {
-                Ok(None) => return,
-                Ok(Some(line)) => {
-                    let letters = self.desk.line(self.began.elapsed(), number, &line);
-                    self.deliver(letters);
-                }
-                Err(_) => {
-                    self.deliver(vec![(number, Desk::too_long())]);
-                    self.drop_peer(number, "sent a line that is too long");
-                }
+    /// Tells those who would look for the broker that it will not come back.
+    fn say_goodbye(&mut self) {
+        let farewell = self.engine.desk().farewell();
+        for (number, peer) in &mut self.peers {
+            if self.engine.desk().knows(*number) && peer.say(&farewell).is_ok() {
+                let _ = peer.flush();
             }
         }
     }
 
-    /// Hands letters out. Who cannot be reached is dropped, which may make more letters.
-    fn deliver(&mut self, mut letters: Vec<Letter>) {
-        while !letters.is_empty() {
-            let mut broken = BTreeMap::new();
-            for (number, line) in letters {
-                let Some(peer) = self.peers.get_mut(&number).filter(|_| !broken.contains_key(&number)) else {
-                    continue;
-                };
-                if let Err(why) = peer.say(&line) {
-                    broken.insert(number, why);
-                }
-            }
-            letters = Vec::new();
-            for (number, why) in broken {
-                letters.extend(self.forget(number, if why == Broken::Unread { "does not read" } else { "has gone" }));
-            }
-        }
-    }
-
+    /// Closes a connection, which may mean something to its group.
     fn drop_peer(&mut self, number: u64, why: &str) {
-        let letters = self.forget(number, why);
-        self.deliver(letters);
-    }
-
-    /// Closes a connection and gives the letters that its end causes.
-    fn forget(&mut self, number: u64, why: &str) -> Vec<Letter> {
-        let Some(mut peer) = self.peers.remove(&number) else { return Vec::new() };
+        let Some(mut peer) = self.peers.remove(&number) else { return };
         self.readable.remove(&number);
-        let _ = self.poll.registry().deregister(peer.stream());
+        self.visitors.remove(&number);
+        let _ = self.poll.registry().deregister(peer.source());
         note(2, format_args!("connection {number} {why}"));
-        self.desk.lost(self.began.elapsed(), number)
+        self.engine.lost(number);
     }
 }

@@ -4,6 +4,8 @@
 use mn_group::{Call, Caller, Class, Event, Group, Member, Messages, Note, Output, Reply, Settings, State, Stay};
 use std::time::Duration;
 
+pub mod model;
+
 pub fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
@@ -42,7 +44,15 @@ impl Lab {
     }
 
     pub fn with(members: Vec<Member>, settings: Settings) -> Self {
-        let group = Group::new(members, settings).expect("a usable list");
+        Self::around(Group::new(members, settings).expect("a usable list"))
+    }
+
+    /// A group of open places.
+    pub fn open(size: usize) -> Self {
+        Self::around(Group::open(size, Settings::default()).expect("a usable size"))
+    }
+
+    fn around(group: Group) -> Self {
         Self { group, now: 0, next_request: 1, answers: vec![], notes: vec![] }
     }
 
@@ -99,7 +109,19 @@ impl Lab {
 
     pub fn join_as(&mut self, connection: u64, member: &str, stay: Stay) -> Answer {
         let caller = self.caller(connection);
-        self.apply(Event::Join { caller, member: member.into(), stay });
+        self.apply(Event::Join { caller, member: member.into(), stay, grace: None });
+        self.answer(caller).expect("answered at once")
+    }
+
+    pub fn resume(&mut self, connection: u64, of: u64) -> Answer {
+        let caller = self.caller(connection);
+        self.apply(Event::Resume { caller, of });
+        self.answer(caller).expect("answered at once")
+    }
+
+    pub fn enrol(&mut self, connection: u64, member: Member) -> Answer {
+        let caller = self.caller(connection);
+        self.apply(Event::Enrol { caller, member, stay: Stay::Lasting, grace: None });
         self.answer(caller).expect("answered at once")
     }
 
