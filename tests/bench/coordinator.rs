@@ -18,8 +18,11 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// Starts it; none where it is not installed.
-    pub fn start() -> Result<Option<Self>> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When it is not installed, or does not listen within ten seconds.
+    pub fn start() -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let port = free_port()?;
         let config = directory.path().join("c.conf");
@@ -27,16 +30,16 @@ impl Coordinator {
         std::fs::write(&config, settings.to_string())?;
         let mut command = Command::new("lava-coordinator");
         command.args(["--logfile", "-", "--config"]).arg(&config).stdin(Stdio::null());
-        let Ok(child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else { return Ok(None) };
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let coordinator = Self { child, port, _directory: directory };
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if began.elapsed() > Duration::from_secs(10) {
-                return Err(Error::other("lava-coordinator does not listen"));
+                return Err(Error::other("it does not listen"));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(Some(coordinator))
+        Ok(coordinator)
     }
 
     pub fn pid(&self) -> u32 {

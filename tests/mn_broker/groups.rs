@@ -32,6 +32,22 @@ fn several_jobs_share_a_broker_and_hear_nothing_of_each_other() {
 }
 
 #[test]
+fn a_broker_takes_256_groups_and_one_more_when_one_is_over() {
+    let broker = pair();
+    let mut wire = broker.connect();
+    let mut found = |n: usize| {
+        let members = json!([{ "job_id": "1", "role": "a" }]);
+        wire.ask(json!({ "id": n, "call": "found", "args": { "name": format!("g{n}"), "members": members } }))
+    };
+    for n in 1..256 {
+        assert_eq!(found(n), json!({ "id": n, "return": {} }));
+    }
+    assert_eq!(class(&found(256)), "limit");
+    assert_eq!(broker.run(&["--group", "g7", "leave", "1"]), done(""));
+    assert_eq!(found(256), json!({ "id": 256, "return": {} }));
+}
+
+#[test]
 fn the_lists_of_several_groups_are_given_at_the_start_too() {
     let broker = pair();
     let list = broker.file("second");

@@ -63,6 +63,33 @@ fn after_a_crash_messages_members_and_waits_are_as_they_were() {
 }
 
 #[test]
+fn an_edge_triggered_loop_that_watches_one_descriptor_hears_of_everything() {
+    use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+    let mut broker = Broker::with_journal(&MEMBERS, &[]);
+    let (mut host, mut guest) = (joined(&broker, "104"), joined(&broker, "101"));
+    let edges = Epoll::new(EpollCreateFlags::empty()).expect("made");
+    edges.add(&guest, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 1)).expect("watched");
+    for round in 0..20 {
+        let message = format!("m{round}");
+        let id = guest.submit(Call::Wait { message: message.clone(), timeout: 20.0 }).expect("submitted");
+        if round % 5 == 4 {
+            broker.crash();
+            broker.start_again();
+        }
+        host.call(send(&message, "v")).expect("sent");
+        let came = loop {
+            let events = edges.wait(&mut [EpollEvent::empty()], EpollTimeout::from(20_000_u16)).expect("waits");
+            assert_eq!(events, 1, "an edge of round {round}");
+            let came = guest.receive().expect("a broker");
+            if !came.is_empty() {
+                break came;
+            }
+        };
+        assert!(matches!(&came[..], [Incoming::Return(answered, _)] if *answered == id), "{came:?}");
+    }
+}
+
+#[test]
 fn a_sync_in_which_the_broker_crashes_is_complete_once() {
     let mut broker = Broker::with_journal(&[("1", "a", None), ("2", "a", None)], &[]);
     let (mut one, mut two) = (joined(&broker, "1"), joined(&broker, "2"));
