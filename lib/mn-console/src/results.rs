@@ -510,6 +510,22 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_did_not_come_to_its_end_has_failed_at_its_step() {
+        let signals =
+            [("STARTRUN", "0_smoke u"), ("TESTCASE", "TEST_CASE_ID=a RESULT=pass"), ("FAILRUN", "0_smoke u 137 2")];
+        let mut recorder = recorder();
+        let records = play(&mut recorder, &signals).records;
+        assert_eq!(records[0]["result"], "pass");
+        let failed = [&records[1]["case"], &records[1]["result"], &records[1]["extra"]["reason"]];
+        assert_eq!(failed, ["0_smoke", "fail", "step 2 ended with status 137"]);
+        // Said of a run that has its record, and of one that a later start found.
+        assert_eq!(play(&mut recorder, &[("FAILRUN", "0_smoke u 137 2")]), Turn::default());
+        let records = play(&mut recorder, &[("STARTRUN", "1_sync u"), ("FAILRUN", "1_sync u interrupted")]).records;
+        assert_eq!(records[0]["extra"]["reason"], "it was interrupted");
+        assert_eq!(records.len(), 3, "and the two cases that were expected");
+    }
+
+    #[test]
     fn a_malformed_result_is_left_out_with_a_warning() {
         let mut recorder = recorder();
         for body in [
