@@ -42,12 +42,14 @@ mod node;
 mod python;
 mod resolve;
 mod timestamp;
+mod versions;
 
 pub use build::{MAX_DEPTH, MAX_NODES, MAX_TEXT, parse};
 pub use error::{Error, Position, Warning};
 pub use input::MAX_BYTES;
 pub use node::{Entry, Kind, Mapping, Node, Scalar, Style};
 pub use python::python_str;
+pub use versions::{Weight, differences};
 
 /// What a file held: its one document, and what its author should know about it.
 #[derive(Clone, Debug)]
