@@ -22,23 +22,33 @@ pub struct Definition {
     pub name: String,
     /// Where it stands.
     pub position: Position,
-    path: String,
-    source: Source,
-    parameters: Option<Object>,
+    /// Its file.
+    pub path: String,
+    /// Where it comes from.
+    pub source: Source,
+    /// The job's parameters.
+    pub parameters: Option<Object>,
+    /// The parts of `install` that are left out.
     skip_install: Option<Vec<String>>,
     expected: Option<Vec<String>>,
     signal: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
-    Inline(Value),
+pub enum Source {
+    /// In the job itself: what it says, and where.
+    Inline(Value, Box<Node>),
+    /// In a repository.
     Git(Git),
+    /// In an archive with this address.
+    Url(String),
 }
 
-#[derive(Clone, Debug)]
-struct Git {
-    repository: String,
+/// A definition's repository.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Git {
+    /// Its address.
+    pub repository: String,
     branch: Option<String>,
     revision: Option<String>,
     shallow: bool,
@@ -48,10 +58,15 @@ struct Git {
 
 /// Reads a test block.
 pub fn read(body: &Mapping, rewrites: &[Rewrite], findings: &mut Findings) -> Option<Vec<Definition>> {
-    let unsupported = ["docker", "interactive", "monitors", "protocols", "services"];
+    let unsupported = ["docker", "interactive", "monitors", "services"];
     check_keys("a test", body, &["definitions", "name"], &unsupported, findings);
-    if unsupported.iter().any(|key| body.get(key).is_some()) {
-        return None;
+    if let Some(node) = body.get("timeout").and_then(|node| node.as_map().ok()?.get("skip"))
+        && findings.ok(node.as_bool()) == Some(true)
+    {
+        findings.unsupported(node.position(), "'skip: true' of a test's timeout");
+    }
+    if unsupported.iter().any(|key| body.get(key).is_some()) && body.get("definitions").is_none() {
+        return Some(Vec::new());
     }
     let node = findings.ok(body.require("definitions"))?;
     let items = findings.ok(node.as_list())?;
@@ -70,11 +85,12 @@ fn definition(item: &Node, rewrites: &[Rewrite], findings: &mut Findings) -> Opt
         "inline" => &[],
         "url" => {
             findings.unsupported(at("from"), "a definition from 'url'");
-            return None;
+            &["compression", "strip-components", "headers"]
         }
         other => {
-            let hint = suggest(other, ["git", "inline"]);
-            findings.error(at("from"), format!("a definition comes from 'git' or 'inline', not '{other}'{hint}"));
+            let hint = suggest(other, ["git", "inline", "url"]);
+            let text = format!("a definition comes from 'git', 'inline' or 'url', not '{other}'{hint}");
+            findings.error(at("from"), text);
             return None;
         }
     };
@@ -83,10 +99,10 @@ fn definition(item: &Node, rewrites: &[Rewrite], findings: &mut Findings) -> Opt
     Keys { of: "a definition", known: &[&shared, own].concat(), unsupported: &[] }.check(map, findings);
     let name = require_text(map, "name", findings).filter(|name| check_name(name, at("name"), findings));
     let path = require_text(map, "path", findings);
-    let source = if from == "git" {
-        git(map, rewrites, findings).map(Source::Git)
-    } else {
-        inline(map, findings).map(Source::Inline)
+    let source = match from.as_str() {
+        "git" => git(map, rewrites, findings).map(Source::Git),
+        "url" => require_text(map, "repository", findings).map(|url| Source::Url(rewritten(&url, rewrites))),
+        _ => inline(map, findings),
     };
     let definition = Definition {
         position: map.position(),
@@ -127,7 +143,7 @@ fn git(map: &Mapping, rewrites: &[Rewrite], findings: &mut Findings) -> Option<G
 }
 
 /// The definition verbatim; what LAVA requires of it is looked at.
-fn inline(map: &Mapping, findings: &mut Findings) -> Option<Value> {
+fn inline(map: &Mapping, findings: &mut Findings) -> Option<Source> {
     let node = findings.ok(map.require("repository"))?;
     let definition = findings.ok(node.as_map())?;
     let known = ["expected", "install", "metadata", "parameters", "params", "parse", "run"];
@@ -145,7 +161,7 @@ fn inline(map: &Mapping, findings: &mut Findings) -> Option<Value> {
     for key in ["parameters", "params", "install"] {
         mapping(definition, key, findings);
     }
-    Some(node.value())
+    Some(Source::Inline(node.value(), Box::new(node.clone())))
 }
 
 fn check_steps(run: &Mapping, findings: &mut Findings) {
@@ -189,18 +205,23 @@ fn signal(map: &Mapping, findings: &mut Findings) -> Option<String> {
 impl Definition {
     /// The definition as one member's message has it; `run` and `uuid` are the run's name and identifier.
     pub fn message(&self, run: String, uuid: String) -> role::Definition {
-        let (inline, git) = match &self.source {
-            Source::Inline(definition) => (Some(definition.clone()), None),
-            Source::Git(git) => (None, Some(git)),
+        let (from, inline, git) = match &self.source {
+            Source::Inline(definition, _) => ("inline", Some(definition.clone()), None),
+            Source::Git(git) => ("git", None, Some(git)),
+            Source::Url(_) => ("url", None, None),
+        };
+        let url = match &self.source {
+            Source::Url(url) => Some(url.clone()),
+            _ => None,
         };
         role::Definition {
-            from: if git.is_some() { "git" } else { "inline" }.to_owned(),
+            from: from.to_owned(),
             name: self.name.clone(),
             run,
             uuid,
             path: self.path.clone(),
             definition: inline,
-            repository: git.map(|git| git.repository.clone()),
+            repository: git.map(|git| git.repository.clone()).or(url),
             branch: git.and_then(|git| git.branch.clone()),
             revision: git.and_then(|git| git.revision.clone()),
             shallow: git.map(|git| git.shallow),
@@ -210,6 +231,12 @@ impl Definition {
             skip_install: self.skip_install.clone(),
             expected: self.expected.clone(),
             signal: self.signal.clone(),
+            deps: Vec::new(),
         }
+    }
+
+    /// Whether a part of its `install` is left out.
+    pub fn skips(&self, part: &str) -> bool {
+        self.skip_install.iter().flatten().any(|skipped| skipped == part || skipped == "all")
     }
 }

@@ -1,8 +1,7 @@
 //! What is not a message.
 
 use mn_cli::{Cannot, Error, Result, Status};
-use mn_msg::Role;
-use mn_msg::role::Member;
+use mn_msg::role::{Action, Facts, Member};
 use std::io::{ErrorKind, Write};
 
 /// A line of id, role and deploy method for each member, for shell scripts.
@@ -13,22 +12,29 @@ pub struct List {
 
 impl List {
     /// Adds a member.
-    pub fn add(&mut self, role: &Role) {
-        let facts = role.facts();
-        let method = role.deploy().map_or("", |deploy| &deploy.to);
-        self.lines.push_str(&format!("{}\t{}\t{method}\n", facts.job_id, facts.role));
+    pub fn add(&mut self, facts: &Facts) {
+        let method = facts.actions.iter().find_map(|action| match action {
+            Action::Deploy(deploy) => Some(deploy.to.as_str()),
+            _ => None,
+        });
+        self.lines.push_str(&format!("{}\t{}\t{}\n", facts.job_id, facts.role, method.unwrap_or_default()));
     }
 
-    /// Writes the list on standard output.
-    ///
-    /// # Errors
-    /// Status 3 when it cannot be written, 128+SIGPIPE when the reader has gone.
-    pub fn write(&self) -> Result<Status> {
-        let mut out = std::io::stdout().lock();
-        match out.write_all(self.lines.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Error::silent(Status::Signal(13))),
-            written => written.cannot("write the output").map(|()| Status::Success),
-        }
+    /// The lines so far.
+    pub fn lines(&self) -> &str {
+        &self.lines
+    }
+}
+
+/// Writes a text on standard output.
+///
+/// # Errors
+/// Status 3 when it cannot be written, 128+SIGPIPE when the reader has gone.
+pub fn write(text: &str) -> Result<Status> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Error::silent(Status::Signal(13))),
+        written => written.cannot("write the output").map(|()| Status::Success),
     }
 }
 
