@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Remembers the last request, and whether every live member waits.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Watchdog {
     last_request: Duration,
     all_wait: bool,

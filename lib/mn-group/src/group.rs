@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// A call that could not be answered at once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pending {
     pub(crate) caller: Caller,
     pub(crate) member: Index,
@@ -24,7 +24,7 @@ pub(crate) struct Pending {
 type Outcome = Result<Reply, Failure>;
 
 /// A multinode group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Group {
     settings: Settings,
     roster: Roster,

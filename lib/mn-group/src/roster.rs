@@ -93,7 +93,7 @@ impl State {
 pub(crate) type Index = usize;
 
 /// A member and what the group knows of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) member: Member,
     pub(crate) state: State,
@@ -104,7 +104,7 @@ pub(crate) struct Entry {
 }
 
 /// All members, in the order of the job, and the connections that speak for them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Roster {
     pub(crate) entries: Vec<Entry>,
     connections: BTreeMap<u64, (Index, Stay)>,

@@ -12,7 +12,7 @@ pub type Messages = Vec<(String, Data)>;
 
 /// All messages, by id. Syncs are not here: LAVA's coordinator mixes the two, and a send after a sync of
 /// the same id kills it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
     messages: BTreeMap<String, Messages>,
     bytes: usize,

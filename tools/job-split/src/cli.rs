@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::check::flow::Drawing;
 use crate::report::Form;
 use crate::rewrite::Rewrite;
 use clap::{Parser, ValueEnum};
@@ -50,6 +51,8 @@ pub enum Format {
     List,
     /// Jobs for LAVA's dispatcher.
     Lava,
+    /// What the roles do with each other.
+    Flow(Drawing),
     /// Nothing: the job is only checked.
     Check,
 }
@@ -113,6 +116,9 @@ struct Arguments {
     /// Report what is wrong with the job and write nothing
     #[arg(long)]
     check: bool,
+    /// Draw the roles side by side with their meeting points, and write nothing else
+    #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text", conflicts_with = "check")]
+    flow: Option<DrawingName>,
     /// The form of the diagnostics
     #[arg(long, value_enum, value_name = "FORM", default_value_t = FormName::Text)]
     diagnostics: FormName,
@@ -146,6 +152,16 @@ enum FormName {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum DrawingName {
+    /// For a terminal
+    Text,
+    /// A picture
+    Svg,
+    /// A diagram for documents
+    Mermaid,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum WarningsName {
     Error,
 }
@@ -158,6 +174,9 @@ pub fn options() -> Result<Options> {
     let arguments: Arguments = mn_cli::options()?;
     let format = match arguments.format {
         _ if arguments.check => Format::Check,
+        _ if arguments.flow == Some(DrawingName::Text) => Format::Flow(Drawing::Text),
+        _ if arguments.flow == Some(DrawingName::Svg) => Format::Flow(Drawing::Svg),
+        _ if arguments.flow == Some(DrawingName::Mermaid) => Format::Flow(Drawing::Mermaid),
         FormatName::Message => Format::Message,
         FormatName::List => Format::List,
         FormatName::Lava => Format::Lava,

@@ -56,6 +56,13 @@ pub struct Git {
     recursive: bool,
 }
 
+impl Git {
+    /// Whether it names a commit or a branch, which a work tree may not be at.
+    pub fn is_pinned(&self) -> bool {
+        self.revision.is_some() || self.branch.is_some()
+    }
+}
+
 /// Reads a test block.
 pub fn read(body: &Mapping, rewrites: &[Rewrite], findings: &mut Findings) -> Option<Vec<Definition>> {
     let unsupported = ["docker", "interactive", "monitors", "services"];

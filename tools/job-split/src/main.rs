@@ -3,6 +3,7 @@
 mod blocks;
 mod boot;
 mod calls;
+mod check;
 mod cli;
 mod context;
 mod definitions;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
                 output::write(list.lines())
             }
             Format::Lava => output::write(&work::lava(&options)?),
+            Format::Flow(drawing) => output::write(&work::flow(&options, drawing)?),
             Format::Check => work::check(&options).map(|answer| if answer { Status::Success } else { Status::No }),
         }
     })

@@ -69,7 +69,12 @@ fn snippet(source: &str, finding: &Finding, hidden: &HashSet<usize>) -> String {
         group = group.element(Snippet::source(line).line_start(at.line).annotation(annotation));
         shown += 1;
     }
-    if shown == 0 { String::new() } else { Renderer::plain().render(&[group]) }
+    if shown == 0 {
+        return String::new();
+    }
+    let drawn = Renderer::plain().render(&[group]);
+    // Between places that are apart the renderer leaves room for the name of a file.
+    drawn.lines().map(|line| line.replace("::: ", "...").trim_end().to_owned() + "\n").collect()
 }
 
 /// A line and the bytes of the word at a column, cut where the line is long.

@@ -1,5 +1,6 @@
 //! What is done for each format, and what is told of it.
 
+use crate::check::flow::Drawing;
 use crate::cli::{Options, Warnings};
 use crate::findings::Level;
 use crate::input::{self, Input};
@@ -30,6 +31,14 @@ pub fn lava(options: &Options) -> Result<String> {
     Ok(lava::documents(job, &members, &input.group, |member| options.chosen(member)))
 }
 
+/// What the roles do with each other, drawn.
+///
+/// # Errors
+/// Status 2 when a file is wrong.
+pub fn flow(options: &Options, drawing: Drawing) -> Result<String> {
+    Ok(crate::check::flow(&looked_at(options)?, drawing))
+}
+
 /// Tells all that is found. The answer is whether the job can be run to its end.
 ///
 /// # Errors
@@ -44,6 +53,9 @@ pub fn check(options: &Options) -> Result<bool> {
 fn looked_at(options: &Options) -> Result<Input> {
     let mut input = input::read(options)?;
     let members = split(&mut input, options, Pass::Look, |_| true, |_| Ok(()))?;
+    if !input.findings().any(|file| !file.of(&[Level::Error]).is_empty()) && options.only.is_none() {
+        crate::check::check(&mut input, options);
+    }
     tell(&input, options);
     let found = |level| input.findings().any(|file| !file.of(&[level]).is_empty());
     let refused = options.warnings == Warnings::Refuse && !options.is_check() && found(Level::Warning);
