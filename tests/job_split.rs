@@ -125,6 +125,19 @@ fn board_with(old: &str, new: &str) -> String {
 /// What is always to be said about this job.
 const DUPLICATE: &str = "stdin:94:9: duplicate key 'install': this one counts, the one at 89:9 does not";
 
+/// What is to be said of its start: its host only has a definition that is fetched later.
+const START: [&str; 2] = [
+    "stdin:15:18: 'guest' waits 90 s here, and 'host' may need 360 s to deploy and boot",
+    "stdin:15:18: 'guest' waits for the start that 'host' never sends: lava-send lava_start, unless what cannot be \
+     followed helps",
+];
+
+/// All that is to be said of the job, and `more` after its start.
+fn warnings(more: &[&str]) -> String {
+    let all = START.iter().chain(more).chain([&DUPLICATE]);
+    all.map(|line| format!("job-split: warning: {line}\n")).collect()
+}
+
 /// Replaces in the job the first text of each case by the second; the diagnostic `job-split: PREFIXthird`
 /// must come, and the status.
 fn assert_told(arguments: &[&str], prefix: &str, status: i32, cases: &[(&str, &str, &str)]) {
@@ -190,7 +203,7 @@ fn members_are_numbered_in_the_order_of_roles() {
 fn every_member_gets_a_message_and_warnings_come_once() {
     let board = file(BOARD);
     let outcome = split(&["--device", &device(&board)], &two_guests());
-    assert_eq!(outcome.stderr, format!("job-split: warning: {DUPLICATE}\n"));
+    assert_eq!(outcome.stderr, warnings(&[]));
     let roles = roles(&Outcome { stderr: String::new(), ..outcome });
     let ids: Vec<_> = roles.iter().map(|role| (role["job_id"].as_str(), role["sub_id"].as_u64())).collect();
     assert_eq!(ids, [(Some("1"), Some(0)), (Some("2"), Some(1)), (Some("3"), Some(2))]);
@@ -316,8 +329,8 @@ fn a_board_without_ssh_numbers_its_actions_otherwise() {
 #[test]
 fn without_a_dictionary_there_is_no_device_and_a_warning() {
     let outcome = split(&[], &two_guests());
-    let warning = "job-split: warning: stdin:17:7: no dictionary for the device type 'board': give --device board=FILE";
-    assert_eq!(outcome.stderr, format!("{warning}\njob-split: warning: {DUPLICATE}\n"));
+    let warning = "stdin:17:7: no dictionary for the device type 'board': give --device board=FILE";
+    assert_eq!(outcome.stderr, warnings(&[warning]));
     let roles = roles(&Outcome { stderr: String::new(), ..outcome });
     assert_eq!((&roles[0]["device"], &roles[2]["device"]), (&Value::Null, &Value::Null));
     assert_eq!(roles[2]["actions"][1].get("dialogue"), None);
@@ -362,7 +375,7 @@ fn an_address_that_only_a_rewrite_makes_usable_is_usable() {
 
 #[test]
 fn a_check_says_everything_and_writes_nothing() {
-    assert_eq!(checked(&two_guests(), BOARD), (0, format!("job-split: warning: {DUPLICATE}\n")));
+    assert_eq!(checked(&two_guests(), BOARD), (0, warnings(&[])));
     let job = edited("count: 2", "count: two").replace("to: tftp", "to: elsewhere");
     let (status, stderr) = checked(&job, &board_with("hostname: board-7", "hostname: 7"));
     let expected = [

@@ -182,6 +182,18 @@ fn secrets_are_not_told() {
     let outcome = split(&["--check"], &job);
     assert!(outcome.stderr.contains("duplicate key 'TOKEN'"));
     assert!(!outcome.stderr.contains("hunter2") && !outcome.stderr.contains("12:30"), "{}", outcome.stderr);
+    let job = SINGLE.replace("hunter2", "4:35").replace(
+        "    prompts: ['root@beagle:']",
+        "    prompts: ['#']\n    auto_login: {login_prompt: 'login:', username: a, password_prompt: 'P:', password: 271828}",
+    );
+    for form in ["text", "json"] {
+        let told = split(&["--check", "--diagnostics", form], &job).stderr;
+        assert!(told.contains("this value is not text in every version of YAML"), "{told}");
+        assert!(told.contains("expected text: quote it if it is text"), "{told}");
+        for secret in ["4:35", "275", "271828"] {
+            assert!(!told.contains(secret), "{secret} in {told}");
+        }
+    }
 }
 
 #[test]

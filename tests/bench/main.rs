@@ -5,6 +5,7 @@
 mod figure;
 mod group;
 mod memory;
+mod split;
 
 use figure::Figure;
 use std::fs::File;
@@ -15,7 +16,7 @@ fn main() -> std::io::Result<()> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut json = File::create(top.join("target/bench.json"))?;
     println!("{}", Figure::heading());
-    for measure in [group::on_model, group::on_qemu] {
+    for measure in [split::split, group::on_model, group::on_qemu] {
         for figure in measure(&top)? {
             println!("{}", figure.row());
             writeln!(json, "{}", figure.json())?;

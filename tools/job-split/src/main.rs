@@ -19,6 +19,8 @@ mod lava;
 mod members;
 mod output;
 mod plan;
+#[cfg(test)]
+mod properties;
 mod read;
 mod report;
 mod rewrite;
@@ -41,12 +43,15 @@ fn main() -> ExitCode {
         match options.format {
             Format::Message => {
                 let mut out = Writer::stdout("job-split", options.run_dir.clone());
-                let outcome = work::messages(&options, |facts| out.write(Role::from_facts(facts)?.message()));
+                let outcome = work::messages(&options, |facts, members| {
+                    let role = Role::from_facts(facts)?;
+                    out.write_line(role.message(), &members.listed_in(role.message())?)
+                });
                 out.conclude(outcome)
             }
             Format::List => {
                 let mut list = output::List::default();
-                work::messages(&options, |facts| {
+                work::messages(&options, |facts, _| {
                     list.add(&facts);
                     Ok(())
                 })?;

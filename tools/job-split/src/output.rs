@@ -2,6 +2,7 @@
 
 use mn_cli::{Cannot, Error, Result, Status};
 use mn_msg::role::{Action, Facts, Member};
+use mn_msg::{MAX_LINE, Message};
 use std::io::{ErrorKind, Write};
 
 /// A line of id, role and deploy method for each member, for shell scripts.
@@ -23,6 +24,42 @@ impl List {
     /// The lines so far.
     pub fn lines(&self) -> &str {
         &self.lines
+    }
+}
+
+/// The list of the group's members, which every message holds: written once, and copied as text.
+pub struct Members {
+    json: Vec<u8>,
+}
+
+/// Where it belongs in a message that has none. Within a JSON text the quotes would be escaped, and the group is
+/// the first of a message's objects.
+const PLACE: &[u8] = b"\"members\":[]";
+
+impl Members {
+    /// The list.
+    ///
+    /// # Errors
+    /// Status 2 when it cannot be written as JSON.
+    pub fn new(members: &[Member]) -> Result<Self> {
+        let json = serde_json::to_vec(members);
+        json.map(|json| Self { json }).map_err(|error| Error::wrong(format_args!("cannot write the members: {error}")))
+    }
+
+    /// The line of a message with the list in it.
+    ///
+    /// # Errors
+    /// Status 2 when it is too long.
+    pub fn listed_in(&self, message: &Message) -> Result<Vec<u8>> {
+        let line = message.to_line()?;
+        let Some(at) = line.windows(PLACE.len()).position(|window| window == PLACE) else { return Ok(line) };
+        let (before, after) = (&line[..at + PLACE.len() - 2], &line[at + PLACE.len()..]);
+        let whole = [before, &self.json, after].concat();
+        if whole.len() > MAX_LINE {
+            let text = format!("cannot write a message of {} bytes: the limit is {MAX_LINE}", whole.len());
+            return Err(Error::wrong(text));
+        }
+        Ok(whole)
     }
 }
 

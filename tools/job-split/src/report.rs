@@ -30,13 +30,24 @@ pub fn tell<'a>(files: impl IntoIterator<Item = &'a Findings>, levels: &[Level],
             continue;
         }
         let hidden = hidden(file.source());
-        for finding in &found {
+        for mut finding in found {
+            if hidden.contains(&finding.at.line) {
+                finding.text = discreet(&finding.text);
+            }
             match form {
-                Form::Text => text(file, finding, &hidden),
-                Form::Json => mn_cli::print_block(&json_line(file.file(), finding)),
+                Form::Text => text(file, &finding, &hidden),
+                Form::Json => mn_cli::print_block(&json_line(file.file(), &finding)),
             }
         }
     }
+}
+
+/// All pictures of a file's findings, for tests that only want them drawn.
+#[cfg(test)]
+pub fn draw(file: &Findings) -> Vec<String> {
+    let hidden = hidden(file.source());
+    let found = file.of(&[Level::Error, Level::Stuck, Level::Warning, Level::Note]);
+    found.iter().map(|finding| snippet(file.source(), finding, &hidden) + &json_line(file.file(), finding)).collect()
 }
 
 fn text(file: &Findings, finding: &Finding, hidden: &HashSet<usize>) {
@@ -99,6 +110,17 @@ fn word(rest: &str) -> usize {
     };
     let length = rest.char_indices().skip(1).find_map(end).unwrap_or(rest.len());
     rest[..length].trim_end().len().max(rest.chars().next().map_or(0, char::len_utf8))
+}
+
+/// What is said about a value, without the value.
+fn discreet(text: &str) -> String {
+    if text.contains(" in YAML 1.1") || text.contains(" in YAML 1.2") {
+        return "this value is not text in every version of YAML: quote it if it is text".to_owned();
+    }
+    match text.split_once(", found ") {
+        Some((expected, _)) => format!("{expected}: quote it if it is text"),
+        None => text.to_owned(),
+    }
 }
 
 /// The lines that name a secret, and what is indented below them. By the text: a file that is no YAML has

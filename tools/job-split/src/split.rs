@@ -22,25 +22,15 @@ use std::collections::HashMap;
 /// How long a member without a timeout of its own waits for its start, in seconds.
 const START: u64 = 90;
 
-/// What a split is for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pass {
-    /// To find what is wrong: the messages do not name the group's members.
-    Look,
-    /// To write the messages.
-    Write,
-}
-
 /// Splits a job: hands one role message for each wanted member to `sink`, one after the other, and gives the
-/// members. What is wrong with the job is added to the findings of `input`; the messages are worth something
-/// only when there is nothing.
+/// members, which the messages do not list: the list would be copied for each of them. What is wrong with the job
+/// is added to the findings of `input`; the messages are worth something only when there is nothing.
 ///
 /// # Errors
 /// Status 2 when a message cannot be made, and those of `sink`.
 pub fn split(
     input: &mut Input,
     options: &Options,
-    pass: Pass,
     wanted: impl Fn(&Member) -> bool,
     mut sink: impl FnMut(Facts) -> Result<()>,
 ) -> Result<Vec<Member>> {
@@ -52,8 +42,7 @@ pub fn split(
     let places = assign(job, &members, boards, findings);
     let all: Vec<Member> = members.iter().map(|(_, member)| member.clone()).collect();
     let size = u32::try_from(all.len()).unwrap_or(u32::MAX);
-    let listed = if pass == Pass::Write { all.clone() } else { Vec::new() };
-    let group = Group { name: group.clone(), size, members: listed };
+    let group = Group { name: group.clone(), size, members: Vec::new() };
     for (sub_id, (place, member)) in members.iter().enumerate() {
         let Some(plan) = plans[*place].as_ref().filter(|_| wanted(member)) else { continue };
         let role = &job.roles[*place];

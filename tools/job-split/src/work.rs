@@ -4,19 +4,21 @@ use crate::check::flow::Drawing;
 use crate::cli::{Options, Warnings};
 use crate::findings::Level;
 use crate::input::{self, Input};
-use crate::split::{Pass, split};
+use crate::output::Members;
+use crate::split::split;
 use crate::{lava, output, report};
 use mn_cli::{Error, Result, Status};
 use mn_msg::role::{Facts, Member};
 
-/// Hands the facts of each chosen member to `write`. What is wrong is found before the first: so the job is split
-/// twice, as one message at a time is all that a group of any size may cost in memory.
+/// Hands the facts of each chosen member to `write`, with all members. What is wrong is found before the first: so
+/// the job is split twice, as one message at a time is all that a group of any size may cost in memory.
 ///
 /// # Errors
 /// Status 2 when a file is wrong, and those of `write`.
-pub fn messages(options: &Options, write: impl FnMut(Facts) -> Result<()>) -> Result<Status> {
+pub fn messages(options: &Options, mut write: impl FnMut(Facts, &Members) -> Result<()>) -> Result<Status> {
     let mut input = looked_at(options)?;
-    split(&mut input, options, Pass::Write, |member| options.chosen(member), write)?;
+    let members = Members::new(&split(&mut input, options, |_| false, |_| Ok(()))?)?;
+    split(&mut input, options, |member| options.chosen(member), |facts| write(facts, &members))?;
     Ok(Status::Success)
 }
 
@@ -26,7 +28,7 @@ pub fn messages(options: &Options, write: impl FnMut(Facts) -> Result<()>) -> Re
 /// Status 2 when a file is wrong.
 pub fn lava(options: &Options) -> Result<String> {
     let mut input = looked_at(options)?;
-    let members = split(&mut input, options, Pass::Look, |_| false, |_| Ok(()))?;
+    let members = split(&mut input, options, |_| false, |_| Ok(()))?;
     let Some(job) = &input.job else { return Ok(String::new()) };
     Ok(lava::documents(job, &members, &input.group, |member| options.chosen(member)))
 }
@@ -52,7 +54,7 @@ pub fn check(options: &Options) -> Result<bool> {
 /// The files, and what is wrong with them told; without an error at least one chosen member.
 fn looked_at(options: &Options) -> Result<Input> {
     let mut input = input::read(options)?;
-    let members = split(&mut input, options, Pass::Look, |_| true, |_| Ok(()))?;
+    let members = split(&mut input, options, |_| true, |_| Ok(()))?;
     if !input.findings().any(|file| !file.of(&[Level::Error]).is_empty()) && options.only.is_none() {
         crate::check::check(&mut input, options);
     }
