@@ -306,3 +306,12 @@ fn the_hosts_message_names_definitions_from_git_that_only_its_guests_run() {
     assert_eq!(named.as_array().map(Vec::len), Some(1));
     assert_eq!(role(&["--role", "host"], &job).get("guest_definitions"), None);
 }
+
+#[test]
+fn a_text_that_lava_takes_for_two_roles_is_told() {
+    let job = std::fs::read_to_string(data("jobs/oddities.yaml")).expect("the job").replace("idle", "serve");
+    let told = split(&["--check"], &job).stderr;
+    let expected = "LAVA takes this text for the role 'serve' too, whose name is part of it: write a list";
+    assert!(told.contains(&format!("job-split: warning: stdin:28:16: {expected}\n")), "{told}");
+    assert_eq!(told.matches(expected).count(), 1, "a list is no text");
+}

@@ -145,6 +145,7 @@ fn roles(body: &Mapping, context: &Context, findings: &mut Findings) -> Vec<Stri
     if matches!(node.kind(), Kind::Sequence(items) if items.is_empty()) {
         findings.error(node.position(), "'role' names no role");
     }
+    warn_of_parts(node, context, findings);
     for (name, at) in names.iter().zip(positions(node)) {
         if !context.roles.contains(&name.as_str()) {
             let text = format!("role '{name}' does not exist{}", suggest(name, context.roles.iter().copied()));
@@ -152,6 +153,18 @@ fn roles(body: &Mapping, context: &Context, findings: &mut Findings) -> Vec<Stri
         }
     }
     names
+}
+
+/// LAVA looks for the name of a role in a text as in a list, and so finds every name that is part of it.
+fn warn_of_parts(node: &Node, context: &Context, findings: &mut Findings) {
+    let Ok(text) = node.as_str() else { return };
+    if !context.roles.contains(&text) {
+        return;
+    }
+    if let Some(part) = context.roles.iter().find(|role| **role != text && text.contains(**role)) {
+        let text = format!("LAVA takes this text for the role '{part}' too, whose name is part of it: write a list");
+        findings.warn(node.position(), text);
+    }
 }
 
 /// Where each text of [`texts`] stands.
