@@ -29,7 +29,7 @@ told_to_end () {
 # What a command leaves running ends with it: the fifo's last writer is gone.
 nothing_survives () {
 	mkfifo held
-	lab sh -c 'sleep 600 >held & exit 0' &
+	lab sh -c 'exec 3>held; sleep 600 & exit 0' &
 	timeout 10 cat held
 }
 
@@ -46,6 +46,7 @@ there_is_no_way_out () {
 	lab ip route >routes && test ! -s routes
 }
 
+need lab true
 plan 6
 check 'the exit status is that of the command' status_of 5 lab sh -c 'exit 5'
 check 'standard input is that of the lab' standard_input_arrives

@@ -31,6 +31,23 @@ check () {
 	fi
 }
 
+# skip COUNT REASON: so many points cannot be looked at here.
+skip () {
+	for _ in $(seq "$1")
+	do
+		point=$((point + 1))
+		printf 'ok %s # SKIP %s\n' "$point" "$2"
+	done
+}
+
+# need COMMAND...: where the command fails the whole test is skipped, and what it said is why.
+need () {
+	"$@" >"$scratch/need" 2>&1 || {
+		printf '1..0 # SKIP %s\n' "$(head -n 1 "$scratch/need")"
+		exit 0
+	}
+}
+
 # show FILE...: what a person needs to see after a failure.
 show () {
 	for file

@@ -4,9 +4,7 @@
 
 # The fields of each result of a test or a run, without those of single actions of the boot.
 results () {
-	sed -n 's/.*"type":"result".*"definition":"\([^"]*\)","case":"\([^"]*\)".*/&/p' "$1" |
-		sed -E 's/.*"definition":"([^"]*)","case":"([^"]*)".*"result":"([^"]*)".*/\1 \2 \3 &/' |
-		sed -E 's/^([^ ]+ [^ ]+ [^ ]+) .*"job_id":"([^"]*)","role":"([^"]*)".*/\2 \3 \1/' |
+	sed -E 's/.*"definition":"([^"]*)","case":"([^"]*)".*"result":"([^"]*)".*"job_id":"([^"]*)","role":"([^"]*)".*/\4 \5 \1 \2 \3/' "$1" |
 		awk '$3 != "lava" || $4 == "job" || $4 ~ /^[0-9]+_/' |
 		sort
 }
@@ -16,14 +14,18 @@ moment () {
 	grep -E -m 1 -- "$2" "$1" | sed -E 's/.*"at":"([^"]*)".*/\1/'
 }
 
+# in_order FIRST SECOND: both are known, and the first came before. Moments of one form sort as text.
+in_order () {
+	printf '%s before %s\n' "$1" "$2"
+	test -n "$1" && test -n "$2" && expr "x$1" \< "x$2" >/dev/null
+}
+
 guests_waited_for_the_start () {
-	sent=$(moment "$run/results.jsonl" '"case":"multinode-send-lava_start"')
+	sent=$(moment "$run/progress.jsonl" '"job_id":"4".*"step":"call","text":"lava-send lava_start"')
 	for id in 1 2 3
 	do
 		reached=$(moment "$run/progress.jsonl" "\"job_id\":\"$id\".*\"tool\":\"ssh-connect\".*\"step\":\"connect\"")
-		printf 'lava_start %s, guest %s reaches the board %s\n' "$sent" "$id" "$reached"
-		# Moments of one form sort as text.
-		expr "x$reached" \> "x$sent" >/dev/null || return 1
+		in_order "$sent" "$reached" || return 1
 	done
 }
 
@@ -32,8 +34,7 @@ host_outlived_its_guests () {
 	for id in 1 2 3
 	do
 		out=$(moment "$run/results.jsonl" "\"definition\":\"lava\",\"case\":\"job\".*\"job_id\":\"$id\"")
-		printf 'guest %s done %s, power off %s\n' "$id" "$out" "$off"
-		expr "x$off" \> "x$out" >/dev/null || return 1
+		in_order "$out" "$off" || return 1
 	done
 }
 

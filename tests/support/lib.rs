@@ -1,5 +1,7 @@
 //! What the tests of several tools share: where the tools are, running one, and looking at what it wrote.
 
+pub mod broker;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

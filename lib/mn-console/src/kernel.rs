@@ -207,6 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn a_recorded_panic_is_found_however_its_bytes_are_cut() {
+        let recorded = include_bytes!("../../../tests/data/console/qemu-panic.log");
+        for size in [1, 13, 4096, recorded.len()] {
+            let mut watch = Watch::default();
+            let report = recorded.chunks(size).find_map(|bytes| watch.push(bytes)).unwrap();
+            assert_eq!((report.kind, report.message.lines().count()), ("panic", 24));
+            assert_eq!(watch.reports(), []);
+        }
+    }
+
+    #[test]
     fn a_panic_without_end_is_given_when_the_watch_ends() {
         let mut watch = Watch::default();
         assert_eq!(watch.push(b"Kernel panic - not syncing: x\n"), None);

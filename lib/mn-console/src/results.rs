@@ -122,6 +122,8 @@ impl Recorder {
             ("TESTSET", &["STOP", ..]) => self.set_set(None),
             ("TESTRAISE", _) => Turn::broken(readable(body.as_bytes())),
             ("TESTEVENT", _) => Turn { event: Some(readable(body.as_bytes())), ..Turn::default() },
+            // Of the helpers here; LAVA has no such signal.
+            ("WARNING", _) => Turn::warn(readable(body.as_bytes())),
             // Like LAVA: what is not known is no error.
             _ => Turn::default(),
         }
@@ -474,6 +476,13 @@ mod tests {
                 r#"{"definition":"0_smoke","case":"late","result":"skip","starttc":600,"endtc":610}"#,
             ]
         );
+    }
+
+    #[test]
+    fn a_helper_can_warn_before_any_run_has_begun() {
+        let signals = [("WARNING", "lava-x: cannot y: no z"), ("STARTRUN", "0_smoke u"), ("UNHEARD", "of")];
+        let turn = play(&mut recorder(), &signals);
+        assert_eq!((turn.records, turn.warnings), (vec![], vec!["lava-x: cannot y: no z".to_owned()]));
     }
 
     #[test]

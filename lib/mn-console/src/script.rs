@@ -83,6 +83,9 @@ pub(crate) enum Op {
         watch: bool,
     },
     Power(String),
+    /// Let the board finish what it says: the newline that went with an interrupt key makes a bootloader prompt twice,
+    /// and a prompt too many would let each command be typed while the one before still runs.
+    Settle(Box<Wait>),
     Wait(Box<Wait>),
     Type(Typed),
     /// Look for an entry in what was seen before the last match, and type its number.
@@ -156,8 +159,11 @@ fn commands(
 ) -> Result<Vec<Op>, BadPattern> {
     let prompted = wait(&[prompt], errors, Nudge::Never)?;
     let mut ops = Vec::new();
-    for line in lines {
+    for (at, line) in lines.iter().enumerate() {
         ops.push(prompted.clone());
+        if let (0, Op::Wait(wait)) = (at, &prompted) {
+            ops.push(Op::Settle(wait.clone()));
+        }
         ops.push(Op::Type(typed(line, "\n", delay)));
     }
     if let Some(message) = final_message {

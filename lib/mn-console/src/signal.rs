@@ -1,8 +1,9 @@
 //! LAVA's signals and multinode requests in what a test shell prints, and the markers of [`crate::marker`].
 //!
 //! `<LAVA_SIGNAL_NAME BODY>`, `<LAVA_TEST_RUNNER EXIT>`, `<LAVA_TEST_RUNNER INSTALL_FAIL>` and
-//! `<LAVA_MULTI_NODE> <LAVA_NAME BODY>` may stand anywhere in a line. A body is everything up to the next `>`, newlines
-//! included. All else is ignored.
+//! `<LAVA_MULTI_NODE> <LAVA_NAME BODY>` may stand anywhere in a line. A name is of letters, digits and
+//! underscores, as all of LAVA's are; a body is everything up to the next `>`, newlines included. All else is ignored.
+//! A signal that another one begins in has lost its end, and the other one counts.
 
 use std::ops::Range;
 
@@ -42,6 +43,9 @@ pub enum Event {
     Mark(Mark),
     /// Something that began like a signal was longer than [`BODY_BYTES`]: its first characters.
     TooLong(String),
+    /// Something that began like a signal was cut off by the beginning of another, as when the kernel speaks in
+    /// between: its first characters.
+    Torn(String),
 }
 
 /// What a test on the board asks of the other members.
@@ -89,6 +93,11 @@ impl Request {
         match self {
             Request::Send { id, .. } | Request::Sync { id } | Request::Wait { id } | Request::WaitAll { id, .. } => id,
         }
+    }
+
+    /// The call as a test writes it, without its data: `lava-wait-all booted`.
+    pub fn helper(&self) -> String {
+        format!("lava-{} {}", self.word().to_lowercase().replace('_', "-"), self.id())
     }
 
     /// The test case under which LAVA records the call: `multinode-wait_all-ID`, in lower case.
@@ -152,6 +161,8 @@ pub struct Scanner {
     open: Vec<u8>,
     /// Whether the rest of a body that is too long is being skipped.
     skipping: bool,
+    /// What follows a torn one.
+    next: Option<Event>,
 }
 
 enum Candidate {
@@ -166,12 +177,15 @@ enum Candidate {
 impl Scanner {
     /// Starts at `offset` bytes from the beginning of the stream.
     pub fn new(offset: u64) -> Scanner {
-        Scanner { offset, open: Vec::new(), skipping: false }
+        Scanner { offset, open: Vec::new(), skipping: false, next: None }
     }
 
-    /// Walks over `bytes` up to the end of the first event. Gives the number of bytes used, and the event; without
-    /// one all are used.
+    /// Walks over `bytes` up to the end of the first event. Gives the number of bytes used, which may be none, and the
+    /// event; without one all are used.
     pub fn next(&mut self, bytes: &[u8]) -> (usize, Option<Event>) {
+        if let Some(event) = self.next.take() {
+            return (0, Some(event));
+        }
         for (at, &byte) in bytes.iter().enumerate() {
             self.offset += 1;
             if let Some(event) = self.step(byte) {
@@ -203,10 +217,23 @@ impl Scanner {
             }
             Candidate::Complete => {
                 let open = std::mem::take(&mut self.open);
-                let start = self.offset - open.len() as u64;
-                event(&open, start..self.offset)
+                self.complete(&open)
             }
         }
+    }
+
+    fn complete(&mut self, open: &[u8]) -> Option<Event> {
+        let inner = (1..open.len()).rev().find(|&at| HEADS.iter().any(|head| open[at..].starts_with(head)));
+        let whole = &open[inner.unwrap_or(0)..];
+        let found = match judge(whole) {
+            Candidate::Complete => event(whole, self.offset - whole.len() as u64..self.offset),
+            _ => None,
+        };
+        if inner.is_none() {
+            return found;
+        }
+        self.next = found;
+        Some(Event::Torn(crate::lines::readable(&open[..open.len().min(80)])))
     }
 
     /// Drops the first byte of a candidate that came to nothing and goes on with the next `<` in it.
@@ -240,15 +267,19 @@ fn judge(open: &[u8]) -> Candidate {
         };
     }
     let Some(blank) = rest.iter().take(NAME_BYTES).position(|&byte| byte == b' ') else {
-        let name = rest.iter().all(|byte| !byte.is_ascii_whitespace() && !b"<>".contains(byte));
+        let name = rest.iter().all(is_name);
         return if name && rest.len() < NAME_BYTES { Candidate::Open } else { Candidate::Not };
     };
     match &rest[blank + 1..] {
-        _ if blank == 0 => Candidate::Not,
+        _ if blank == 0 || !rest[..blank].iter().all(is_name) => Candidate::Not,
         [b'>'] => Candidate::Not,
         [.., b'>'] => Candidate::Complete,
         _ => Candidate::Open,
     }
+}
+
+fn is_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_'
 }
 
 fn event(open: &[u8], at: Range<u64>) -> Option<Event> {
@@ -276,15 +307,15 @@ fn event(open: &[u8], at: Range<u64>) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn events(reads: &[&[u8]]) -> Vec<Event> {
         let mut scanner = Scanner::new(0);
         let mut found = Vec::new();
         for read in reads {
             let mut rest = *read;
-            while !rest.is_empty() {
-                let (used, event) = scanner.next(rest);
-                found.extend(event);
+            while let (used, Some(event)) = scanner.next(rest) {
+                found.push(event);
                 rest = &rest[used..];
             }
         }
@@ -342,6 +373,7 @@ mod tests {
         let Event::Request(request) = one("<LAVA_MULTI_NODE> <LAVA_WAIT_ALL Booted guest>") else { panic!() };
         assert_eq!(request, Request::WaitAll { id: "Booted".into(), role: Some("guest".into()) });
         assert_eq!(request.case(), "multinode-wait_all-booted");
+        assert_eq!(request.helper(), "lava-wait-all Booted");
         assert_eq!(one("<LAVA_MULTI_NODE> <LAVA_WAIT ipv4>"), Event::Request(Request::Wait { id: "ipv4".into() }));
     }
 
@@ -349,6 +381,20 @@ mod tests {
     fn a_request_with_too_many_words_is_told_from_noise() {
         assert!(matches!(one("<LAVA_MULTI_NODE> <LAVA_SYNC a b>"), Event::BadRequest { .. }));
         assert!(matches!(one("<LAVA_MULTI_NODE> <LAVA_DANCE a>"), Event::BadRequest { .. }));
+    }
+
+    #[test]
+    fn a_signal_that_the_kernel_has_cut_off_costs_only_itself() {
+        let text = "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RE[ 22.0] usb\r\n<LAVA_SIGNAL_ENDRUN x u>";
+        let found = events(&[text.as_bytes()]);
+        assert!(matches!(&found[0], Event::Torn(start) if start.starts_with("<LAVA_SIGNAL_TESTCASE")), "{found:?}");
+        let start = text.rfind('<').unwrap() as u64;
+        let end = Event::Signal { name: "ENDRUN".into(), body: "x u".into(), at: start..text.len() as u64 };
+        assert_eq!(found[1..], [end]);
+        assert_eq!(
+            events(&[b"<LAVA_SIGNAL_[ 22.0] usb 1-1> <LAVA_TEST_RUNNER E[ 23.0] x <LAVA_TEST_RUNNER EXIT>"]).len(),
+            2
+        );
     }
 
     #[test]
@@ -364,5 +410,24 @@ mod tests {
         let found = events(&[&text]);
         assert!(matches!(&found[0], Event::TooLong(start) if start.starts_with("<LAVA_SIGNAL_TESTRAISE xxx")));
         assert_eq!(found[1..], [Event::RunnerExit]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_board_prints_gives_the_same_in_any_reads(
+            words in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "<LAVA_SIGNAL_", "<LAVA_TEST_RUNNER ", "<LAVA_MULTI_NODE> <LAVA_", "<mn-", "<", ">", " ", "EXIT>",
+                    "SEND a b=c", "end 7.0 ", "1>", "é", "\r\n", "TESTCASE", "x",
+                ]),
+                0..30,
+            ),
+            cut in 0usize..200,
+        ) {
+            let text = words.concat().into_bytes();
+            let whole = events(&[&text]);
+            let (one, two) = text.split_at(cut.min(text.len()));
+            prop_assert_eq!(events(&[one, two]), whole);
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mn_msg::role::Run;
 
+use crate::dialogue::whole_seconds;
 use crate::lines::Lines;
 use crate::marker::{self, Mark};
 use crate::parse::Parser;
@@ -92,10 +93,9 @@ pub struct Stage {
     parser: Option<Parser>,
     open: BTreeMap<u64, (Request, Asked)>,
     next_ask: u64,
-    /// Whether the runner has said that it is through.
-    runner_done: bool,
-    /// Whether the runner has said anything, and the shell's status of it.
-    spoke: bool,
+    /// Whether a definition has begun, or failed to be installed.
+    ran: bool,
+    /// The runner's exit status, as the shell gave it.
     status: Option<i32>,
 }
 
@@ -117,8 +117,7 @@ impl Stage {
             parser: None,
             open: BTreeMap::new(),
             next_ask: 0,
-            runner_done: false,
-            spoke: false,
+            ran: false,
             status: None,
         }
     }
@@ -153,12 +152,13 @@ impl Stage {
     pub fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Act> {
         let mut acts = Vec::new();
         let mut rest = bytes;
-        while !rest.is_empty() && self.phase != Phase::Over {
+        while self.phase != Phase::Over {
             let (used, event) = self.scanner.next(rest);
             self.pass(&rest[..used], &mut acts);
             rest = &rest[used..];
-            if let Some(event) = event {
-                self.event(event, now, &mut acts);
+            match event {
+                Some(event) => self.event(event, now, &mut acts),
+                None => break,
             }
         }
         acts
@@ -174,31 +174,30 @@ impl Stage {
     }
 
     fn event(&mut self, event: Event, now: Duration, acts: &mut Vec<Act>) {
-        if !matches!(event, Event::Mark(_) | Event::TooLong(_)) {
-            self.spoke = true;
-        }
         match event {
             Event::Mark(mark) => self.mark(&mark, now, acts),
+            // Nothing of this stage has been started: these are words of an earlier one.
+            _ if matches!(self.phase, Phase::Asking { .. }) => {}
             Event::Signal { name, body, at } => {
+                self.ran |= name == "STARTRUN";
                 let turn = self.recorder.signal(&name, &body, at, now);
                 self.follow_run(&name, acts);
                 self.keep(turn, now, acts);
             }
             Event::InstallFail => {
+                self.ran = true;
                 acts.push(Act::Warn("the runner could not install a definition, which is left out".into()));
                 let turn = self.recorder.install_failed(now);
                 self.keep(turn, now, acts);
             }
-            Event::RunnerExit => {
-                self.runner_done = true;
-                self.wind_up(now, acts);
-            }
+            Event::RunnerExit => self.wind_up(now, acts),
             Event::Request(request) => self.request(request, now, acts),
             Event::BadRequest { word, reason } => {
                 acts.push(Act::Warn(reason));
                 // The helper waits for an answer all the same.
                 acts.extend(reply::refusal(&word).map(|line| self.typed(&line)));
             }
+            Event::Torn(start) => acts.push(Act::Warn(format!("a signal was cut off and is left out: '{start}…'"))),
             Event::TooLong(start) => acts.push(Act::Warn(format!("a signal is too long and left out: '{start}…'"))),
         }
     }
@@ -293,7 +292,7 @@ impl Stage {
             Phase::Over => {}
             Phase::Ending { until } if now >= until.min(self.end) => self.finish(now, &mut acts),
             Phase::Asking { .. } if now >= self.ready_by.min(self.end) => {
-                let after = now.saturating_sub(self.began).as_secs();
+                let after = whole_seconds(now.saturating_sub(self.began));
                 let text = format!("the shell did not answer within {after} s; {}", self.seen());
                 self.fail(Fault::Timeout, text, now, &mut acts);
             }
@@ -302,7 +301,7 @@ impl Stage {
                 acts.push(self.probe());
             }
             Phase::Running if now >= self.end => {
-                let after = now.saturating_sub(self.began).as_secs();
+                let after = whole_seconds(now.saturating_sub(self.began));
                 let what = self.recorder.running().map(|run| format!("'{run}' was running, ")).unwrap_or_default();
                 let text = format!("timed out after {after} s; {what}{}", self.seen());
                 self.fail(Fault::Timeout, text, now, &mut acts);
@@ -342,9 +341,9 @@ impl Stage {
     }
 
     fn finish(&mut self, now: Duration, acts: &mut Vec<Act>) {
-        let status = self.status.unwrap_or(0);
-        if !self.runner_done && !self.spoke {
-            let text = format!("the test runner did not start, status {status}: {}", self.seen());
+        if !self.ran && !self.plan.runs.is_empty() {
+            let status = self.status.map_or_else(|| "unknown".to_owned(), |status| status.to_string());
+            let text = format!("the test runner ran nothing, status {status}; {}", self.seen());
             return self.fail(Fault::Lab, text, now, acts);
         }
         self.close(now, acts);
@@ -485,7 +484,7 @@ mod tests {
         let (mut stage, _) = started();
         let acts = stage.push(b"sh: /lava-7/bin/lava-test-runner: not found\r\n<mn-end 7.0 127>\r\n", seconds(2));
         let Some(Act::Fail(Fault::Lab, text)) = acts.last() else { panic!("{acts:?}") };
-        assert!(text.starts_with("test stage 0: the test runner did not start, status 127: last seen: "), "{text}");
+        assert!(text.starts_with("test stage 0: the test runner ran nothing, status 127; last seen: "), "{text}");
     }
 
     #[test]
@@ -498,6 +497,14 @@ mod tests {
         assert_eq!(typed(&acts).lines().count(), 6);
         let text = "test stage 0: the shell did not answer within 30 s; the console was silent";
         assert_eq!(acts.last(), Some(&Act::Fail(Fault::Timeout, text.into())));
+    }
+
+    #[test]
+    fn words_of_an_earlier_stage_do_not_count() {
+        let mut stage = stage();
+        stage.start(seconds(0), seconds(300));
+        assert_eq!(stage.push(format!("{BEGIN}{REST}{END}").as_bytes(), seconds(1)), []);
+        assert_eq!(stage.next_tick(), Some(seconds(5)));
     }
 
     #[test]

@@ -28,7 +28,7 @@
 //! * dates and times become the text Python prints for them (`2024-01-01 10:00:00`);
 //! * keys become text the same way (`on: x` has the key `True`, as in a test's parameter lines).
 //!
-//! [`python_str`] renders such a value as Python's `str()` does.
+//! [`python_str`] renders such a value as Python's `str()` does, [`document`] writes it as YAML.
 //!
 //! # Limits
 //!
@@ -43,6 +43,7 @@ mod python;
 mod resolve;
 mod timestamp;
 mod versions;
+mod write;
 
 pub use build::{MAX_DEPTH, MAX_NODES, MAX_TEXT, parse};
 pub use error::{Error, Position, Warning};
@@ -50,6 +51,7 @@ pub use input::MAX_BYTES;
 pub use node::{Entry, Kind, Mapping, Node, Scalar, Style};
 pub use python::python_str;
 pub use versions::{Weight, differences};
+pub use write::document;
 
 /// What a file held: its one document, and what its author should know about it.
 #[derive(Clone, Debug)]

@@ -79,9 +79,9 @@ impl Options {
     }
 }
 
-/// Split a LAVA multinode job into one role message per member.
+/// Split a LAVA multinode job into one role message per member
 #[derive(Debug, Parser)]
-#[command(name = "job-split", version)]
+#[command(name = "job-split", version, after_help = "See job-split(1).")]
 struct Arguments {
     /// The first member's id; the others count up from it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=999_999_999_999))]

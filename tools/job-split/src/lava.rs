@@ -3,7 +3,6 @@
 use crate::blocks::Block;
 use crate::job::Job;
 use crate::roles::{Kind, Role};
-use crate::yaml;
 use mn_msg::Object;
 use mn_msg::role::Member;
 use mn_yaml::{Kind as Shape, Mapping, Node};
@@ -19,7 +18,7 @@ const PROMOTED: [&str; 4] = ["device_type", "connection", "host_role", "context"
 /// A YAML document for each wanted member. A job for one board is one document, as it is.
 pub fn documents(job: &Job, members: &[Member], group: &str, wanted: impl Fn(&Member) -> bool) -> String {
     if !job.is_multinode {
-        return yaml::document(&job.body.value());
+        return marked(&job.body.value());
     }
     let roles = devices(job, members);
     let mut out = String::new();
@@ -28,9 +27,14 @@ pub fn documents(job: &Job, members: &[Member], group: &str, wanted: impl Fn(&Me
         let values = json!({
             "target_group": group, "role": role.name, "group_size": members.len(), "sub_id": sub_id
         });
-        out.push_str(&yaml::document(&document(job, role, values, &roles)));
+        out.push_str(&marked(&document(job, role, values, &roles)));
     }
     out
+}
+
+/// A document with its mark, so that several make a stream.
+fn marked(document: &Value) -> String {
+    format!("---\n{}", mn_yaml::document(document))
 }
 
 fn document(job: &Job, role: &Role, values: Value, roles: &Value) -> Value {

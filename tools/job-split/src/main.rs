@@ -30,7 +30,6 @@ mod split;
 mod suggest;
 mod timeouts;
 mod work;
-mod yaml;
 
 use cli::Format;
 use mn_cli::Status;

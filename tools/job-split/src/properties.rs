@@ -5,7 +5,7 @@ use crate::findings::{Findings, Level};
 use crate::input::Input;
 use crate::report::Form;
 use crate::split::split;
-use crate::{check, job, lava, yaml};
+use crate::{check, job, lava};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -133,7 +133,7 @@ proptest! {
 
     #[test]
     fn no_tree_makes_anything_panic(tree in tree()) {
-        worked(&yaml::document(&tree));
+        worked(&mn_yaml::document(&tree));
     }
 
     #[test]
@@ -141,7 +141,7 @@ proptest! {
         let mut value = mn_yaml::parse(JOBS[job].as_bytes()).unwrap().root.value();
         let mut nth = nth;
         replace(&mut value, &mut nth, &tree);
-        worked(&yaml::document(&value));
+        worked(&mn_yaml::document(&value));
     }
 
     #[test]
@@ -168,7 +168,7 @@ proptest! {
                 {"boot": block(json!({"method": "grub-efi", "commands": ["boot"], "prompts": ["#"]}))},
             ],
         });
-        let (errors, made) = worked(&yaml::document(&job));
+        let (errors, made) = worked(&mn_yaml::document(&job));
         prop_assert_eq!(errors, Vec::<String>::new());
         let expected: Vec<(String, String)> = (counts.iter().enumerate())
             .flat_map(|(nth, count)| (0..*count).map(move |_| format!("r{nth}")))

@@ -1,3 +1,35 @@
-//! overlay-pack - pack the test overlay of a role
+//! overlay-pack: packs the test definitions and helpers of each role into an archive for its board.
 
-fn main() {}
+mod archive;
+mod checkout;
+mod cli;
+mod definition;
+mod environment;
+mod git;
+mod helpers;
+mod layout;
+mod packer;
+mod process;
+mod script;
+mod shell;
+mod stream;
+mod tree;
+
+use mn_cli::Signals;
+use mn_msg::{Reader, RunDir, Writer};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mn_cli::run("overlay-pack", || {
+        let options = cli::options()?;
+        let run_dir = options.run_dir.as_deref().map(RunDir::open).transpose();
+        let mut writer = Writer::stdout("overlay-pack", run_dir.as_ref().cloned().ok().flatten());
+        let outcome = run_dir.and_then(|run_dir| {
+            let input = stream::read(&mut Reader::new(std::io::stdin()))?;
+            // From here on a signal ends the work, and what is half done is removed.
+            let packer = packer::Packer::new(options.output, run_dir, Signals::new()?);
+            stream::work(input, packer, &mut writer)
+        });
+        writer.conclude(outcome)
+    })
+}

@@ -1,3 +1,44 @@
-//! board-model - a board without an emulator: firmware prompts, a container, a console
+//! board-model - a board without an emulator
+//!
+//! The dialogue of a mustang on a console socket: UEFI, its boot menu, GRUB with a real TFTP client, and then the
+//! staged root directory as a container. For tests of a whole job that take seconds where an emulator takes a minute.
 
-fn main() {}
+mod board;
+mod buffer;
+mod cable;
+mod cli;
+mod console;
+mod control;
+mod fault;
+mod grub;
+mod kernel;
+mod leash;
+mod line;
+mod machine;
+mod packet;
+mod port;
+mod power;
+mod root;
+mod screen;
+mod serve;
+mod session;
+mod tftp;
+mod uefi;
+
+use cli::Work;
+use mn_cli::{Result, Status};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mn_cli::run("board-model", work)
+}
+
+fn work() -> Result<Status> {
+    match cli::read()? {
+        Work::Serve(options) => serve::run(&options),
+        Work::Ask { directory, request } => control::ask(&directory, request),
+        Work::Console { directory } => console::join(&directory),
+        Work::Machine { faults } => machine::run(&faults),
+        Work::Board { faults } => board::run(&faults),
+    }
+}

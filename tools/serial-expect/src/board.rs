@@ -1,0 +1,101 @@
+//! A board's boot: the dialogue with the console, and the power command in it.
+
+use crate::power::{self, Power, Progress};
+use crate::report::Report;
+use crate::verdict;
+use crate::wires::{Event, Wires};
+use mn_cli::{Error, Result};
+use mn_console::dialogue::{Act, Dialogue};
+use mn_msg::{Held, MemberDir};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A board that is switched by the dictionary's commands.
+pub struct Board {
+    /// The commands by their names, in words.
+    pub commands: BTreeMap<String, Vec<Vec<String>>>,
+    /// Where the role keeps its files.
+    pub dir: Option<MemberDir>,
+    /// What has to be struck out when the board is off.
+    pub held: Vec<Held>,
+    /// Whether it may be on.
+    pub touched: bool,
+}
+
+/// How long the reason of a closed console is awaited from the stage before.
+const REASON: Duration = Duration::from_secs(1);
+
+impl Board {
+    /// Leads the board to its shell; gives what it printed after the last prompt. All has to be done by `end`.
+    ///
+    /// # Errors
+    /// With the status of mn-exit(7) that fits what went wrong.
+    pub fn boot(
+        &mut self,
+        mut dialogue: Dialogue,
+        wires: &mut Wires,
+        report: &mut Report,
+        end: Duration,
+    ) -> Result<Vec<u8>> {
+        let mut power = None;
+        let mut lost = None;
+        let mut acts = dialogue.start(wires.now(), end);
+        loop {
+            for act in acts.drain(..) {
+                match act {
+                    Act::Power(name) => power = Some(self.switch(&name)?),
+                    Act::Type(typed) => wires.type_text(typed)?,
+                    Act::Step(_, text) => report.step("boot", &text)?,
+                    Act::Record(record) => report.record(record)?,
+                    Act::Ready => return Ok(dialogue.into_unread()),
+                    Act::Fail(fault, text) => return Err(verdict::error(fault, &text)),
+                }
+            }
+            if let Some(reason) = lost {
+                return Err(closed(wires, reason, dialogue.last_seen()));
+            }
+            let events = wires.turn(dialogue.next_tick())?;
+            let now = wires.now();
+            for event in events {
+                match event {
+                    Event::Console(bytes) => acts.extend(dialogue.push(&bytes, now)),
+                    Event::Closed(reason) => lost = Some(reason),
+                    Event::Child if has_ended(&mut power)? => acts.extend(dialogue.powered(now)),
+                    Event::Child | Event::Answer(_) => {}
+                }
+            }
+            acts.extend(dialogue.tick(now));
+        }
+    }
+
+    /// Runs one of the dictionary's commands; before the first it is written down how to switch the board off.
+    fn switch(&mut self, name: &str) -> Result<Power> {
+        if let (Some(dir), false) = (&self.dir, self.touched) {
+            self.held = power::hold(dir, self.commands.get("power_off").map(Vec::as_slice).unwrap_or_default())?;
+        }
+        self.touched = true;
+        Power::start(name, self.commands.get(name).cloned().unwrap_or_default(), self.dir.as_ref())
+    }
+}
+
+fn has_ended(power: &mut Option<Power>) -> Result<bool> {
+    let Some(running) = power else { return Ok(false) };
+    let done = running.check()? == Progress::Done;
+    if done {
+        *power = None;
+    }
+    Ok(done)
+}
+
+/// The error of a console that closed under the role, with the reason of the stage that held it, if it gives one.
+pub fn closed(wires: &mut Wires, reason: Option<String>, seen: Option<String>) -> Error {
+    let until = wires.now() + REASON;
+    while wires.upstream.descriptor().is_some() && wires.now() < until {
+        if let Err(error) = wires.turn(Some(until)) {
+            return error;
+        }
+    }
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let seen = seen.map_or_else(|| "it was silent".to_owned(), |line| format!("last seen: '{line}'"));
+    Error::lab(format_args!("lost the console: it has closed{reason}; {seen}"))
+}

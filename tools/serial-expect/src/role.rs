@@ -1,0 +1,206 @@
+//! One role from its message to its end.
+
+use crate::board::Board;
+use crate::broker::Broker;
+use crate::cli::Options;
+use crate::console::Console;
+use crate::console_log::ConsoleLog;
+use crate::report::Report;
+use crate::specification::Specification;
+use crate::upstream::{self, Upstream};
+use crate::wires::Wires;
+use crate::{power, teardown, tests, verdict};
+use mn_cli::{Error, Result, Signals, Status};
+use mn_console::dialogue::Dialogue;
+use mn_console::stage::{Plan, Stage};
+use mn_msg::role::{Device, Facts, Overlay, Test, Work};
+use mn_msg::{Input, MemberDir, Object, Role, RunDir, Writer};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Reads the role and plays it.
+///
+/// # Errors
+/// What ended the role before its time; a failed test is `Ok(Status::No)`.
+pub fn run(options: &Options, mut signals: Signals, run_dir: Option<RunDir>, writer: &mut Writer) -> Result<Status> {
+    let (input, upstream) = upstream::read_role(&mut signals)?;
+    let (role, others) = match input {
+        Input::Ended(status) => return Ok(status),
+        Input::Role(role, others) => (role, others),
+    };
+    for message in &others {
+        writer.write(message)?;
+    }
+    let facts = role.facts();
+    let dir = run_dir.map(|run_dir| run_dir.member(&facts.job_id, &facts.role)).transpose()?;
+    let mut report = Report::new(writer, dir.clone(), facts);
+    let outcome = Script::of(&role, options)
+        .and_then(|script| perform(script, &role, options, signals, upstream, dir, &mut report));
+    // A reader that is gone is no reason to lose the status.
+    let recorded = report.record(verdict::job_record(&outcome));
+    outcome.and(recorded)?;
+    Ok(if report.failed() { Status::No } else { Status::Success })
+}
+
+/// What is to be done, checked before anything is touched.
+struct Script {
+    place: Specification,
+    dialogue: Option<Dialogue>,
+    commands: BTreeMap<String, Vec<Vec<String>>>,
+}
+
+impl Script {
+    fn of(role: &Role, options: &Options) -> Result<Script> {
+        let facts = role.facts();
+        let device = facts.device.as_ref();
+        let place =
+            options.console.as_ref().or(facts.console.as_ref()).or(device.and_then(|device| device.connect.as_ref()));
+        let place =
+            place.ok_or_else(|| Error::wrong("cannot find the console: the message has none; name it with '-c'"))?;
+        let mut commands = BTreeMap::new();
+        for (name, lines) in device.map(|device| &device.commands).into_iter().flatten() {
+            commands.insert(name.clone(), power::words(name, lines)?);
+        }
+        if role.tests().next().is_some() {
+            overlay(facts)?;
+        }
+        Ok(Script { place: Specification::parse(place)?, dialogue: dialogue(role, &commands)?, commands })
+    }
+}
+
+fn dialogue(role: &Role, commands: &BTreeMap<String, Vec<Vec<String>>>) -> Result<Option<Dialogue>> {
+    let Some(boot) = role.boot().filter(|boot| !boot.dialogue.is_empty()) else { return Ok(None) };
+    for step in &boot.dialogue {
+        if let Work::Power { command } = &step.work
+            && commands.get(command).is_none_or(Vec::is_empty)
+        {
+            return Err(Error::wrong(format_args!("cannot boot the board: its dictionary has no command '{command}'")));
+        }
+    }
+    let none = Object::new();
+    let staged = role.facts().staged.as_ref().unwrap_or(&none);
+    let dialogue = Dialogue::new(boot, staged, delay(role.facts().device.as_ref(), "boot"));
+    Ok(Some(dialogue.map_err(Error::wrong)?))
+}
+
+fn overlay(facts: &Facts) -> Result<&Overlay> {
+    let missing = || Error::wrong("cannot run the tests: the message has no overlay; put 'overlay-pack' before");
+    facts.overlay.as_ref().ok_or_else(missing)
+}
+
+fn delay(device: Option<&Device>, section: &str) -> Duration {
+    let delay = device.and_then(|device| device.character_delays.get(section));
+    Duration::from_millis(delay.copied().unwrap_or(0))
+}
+
+/// Connects everything, plays the role, and takes all of it down again.
+fn perform(
+    script: Script,
+    role: &Role,
+    options: &Options,
+    signals: Signals,
+    upstream: Upstream,
+    dir: Option<MemberDir>,
+    report: &mut Report,
+) -> Result<()> {
+    let facts = role.facts();
+    let broker = join(options, facts)?;
+    let console = Console::open(&script.place)?;
+    let log = ConsoleLog::open(dir.as_ref())?;
+    let mut wires = Wires::new(signals, upstream, broker, console, log)?;
+    let mut board = Board { commands: script.commands, dir, held: Vec::new(), touched: false };
+    wires.upstream.check()?;
+    let boots = script.dialogue.is_some();
+    let booted = boot(script.dialogue, role, &mut board, &mut wires, report);
+    let up = booted.is_ok();
+    let played = booted.and_then(|unread| run_tests(role, &unread, &mut wires, report));
+    if boots && up && worth_draining(&played, facts) {
+        let drained = teardown::drain(&mut wires, report, options.drain_timeout);
+        return finish(played.and(drained), &mut board, &mut wires, report);
+    }
+    finish(played, &mut board, &mut wires, report)
+}
+
+/// Joins the group; a job of one member needs no broker.
+fn join(options: &Options, facts: &Facts) -> Result<Option<Broker>> {
+    match &options.socket {
+        Some(socket) => {
+            let timeout = Duration::from_secs(facts.timeouts.call);
+            Broker::join(socket, &facts.job_id, timeout).map(Some)
+        }
+        None if facts.group.size > 1 => {
+            Err(Error::lab("cannot reach the broker: there is no 'broker.sock' in the run directory; set MN_SOCKET"))
+        }
+        None => Ok(None),
+    }
+}
+
+fn boot(
+    dialogue: Option<Dialogue>,
+    role: &Role,
+    board: &mut Board,
+    wires: &mut Wires,
+    report: &mut Report,
+) -> Result<Vec<u8>> {
+    let Some(dialogue) = dialogue else { return Ok(Vec::new()) };
+    let timeout = role.boot().map_or(0, |boot| boot.timeout);
+    let end = end(wires, role, timeout);
+    board.boot(dialogue, wires, report, end)
+}
+
+/// When something that may take so many seconds has to be done: the job's own end may come first.
+fn end(wires: &Wires, role: &Role, timeout: u64) -> Duration {
+    wires.now() + Duration::from_secs(timeout).min(role.job_deadline().remaining())
+}
+
+fn run_tests(role: &Role, unread: &[u8], wires: &mut Wires, report: &mut Report) -> Result<()> {
+    let mut unread = unread;
+    for test in role.tests() {
+        let end = end(wires, role, test.timeout);
+        let offset = wires.log.offset().saturating_sub(unread.len() as u64);
+        let stage = Stage::new(plan(role.facts(), test)?, offset);
+        tests::run(stage, unread, wires, report, end)?;
+        unread = &[];
+    }
+    Ok(())
+}
+
+fn plan(facts: &Facts, test: &Test) -> Result<Plan> {
+    let overlay = overlay(facts)?;
+    Ok(Plan {
+        job_id: facts.job_id.clone(),
+        stage: test.stage,
+        level: test.level.clone(),
+        directory: overlay.directory.clone(),
+        shell: facts.device.as_ref().map_or_else(|| "/bin/sh".to_owned(), |device| device.shell.clone()),
+        runs: overlay.runs.iter().filter(|run| run.stage == test.stage).cloned().collect(),
+        delay: delay(facts.device.as_ref(), "test"),
+        patience: Duration::from_secs(facts.timeouts.connection),
+    })
+}
+
+/// Whether guests may still use the board: not when the lab has failed or the role was told to end.
+fn worth_draining(played: &Result<()>, facts: &Facts) -> bool {
+    let guests = facts.group.members.iter().any(|member| member.host.as_ref() == Some(&facts.job_id));
+    let alive = match played {
+        Ok(()) => true,
+        Err(error) => matches!(error.status(), Status::No | Status::Timeout),
+    };
+    guests && alive
+}
+
+/// Takes everything down; the first error is the role's, later ones are told as warnings.
+fn finish(played: Result<()>, board: &mut Board, wires: &mut Wires, report: &mut Report) -> Result<()> {
+    let signalled = matches!(&played, Err(error) if matches!(error.status(), Status::Signal(_)));
+    let off = teardown::power_off(board, wires, report, signalled);
+    let parted = teardown::part(wires);
+    let mut first = played;
+    for next in [off, parted] {
+        match (&first, next) {
+            (Err(_), Err(error)) => drop(report.warn(&error.to_string())),
+            (Ok(()), next) => first = next,
+            (Err(_), Ok(())) => {}
+        }
+    }
+    first
+}

@@ -1,0 +1,108 @@
+//! The end of a role, however it came: let the guests finish, switch the board off, release what was given, leave.
+
+use crate::board::Board;
+use crate::broker::{Ended, Purpose};
+use crate::power::{Power, Progress};
+use crate::report::Report;
+use crate::wires::{Event, Wires};
+use mn_cli::{Error, Result, Status};
+use mn_console::reply::Answer;
+use mn_ipc::Failure;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long the power-off may take.
+const POWER_OFF: Duration = Duration::from_secs(45);
+
+/// How long the broker's answer may come late.
+const LATE: Duration = Duration::from_secs(5);
+
+/// Waits for the guests of this board, at most `limit`.
+///
+/// # Errors
+/// When the wait was refused or cut short.
+pub fn drain(wires: &mut Wires, report: &mut Report, limit: Duration) -> Result<()> {
+    let Some(broker) = &mut wires.broker else { return Ok(()) };
+    report.step("drain", "waiting for the guests of this board")?;
+    broker.drain(limit)?;
+    let until = wires.now() + limit + LATE;
+    while wires.now() < until {
+        for event in wires.turn(Some(until))? {
+            let Event::Answer(Ended { purpose: Purpose::Drain, answer, value }) = event else { continue };
+            return match (value, answer) {
+                (Err(class), Answer::Refused(reason)) => {
+                    Err(Failure::Refused(class, format!("cannot wait for the guests: {reason}")).into())
+                }
+                (value, _) => report.step("drain", &gone(&value.unwrap_or_default())),
+            };
+        }
+    }
+    Err(Error::lab("lost the broker: it does not answer"))
+}
+
+/// Who has left and who has died, for people.
+fn gone(value: &Value) -> String {
+    let ids = |key: &str| {
+        let list = value.get(key).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let parts = [("left", ids("left")), ("died", ids("died"))];
+    let parts = parts.iter().filter(|(_, ids)| !ids.is_empty()).map(|(word, ids)| format!("{word}: {ids}"));
+    let text = parts.collect::<Vec<_>>().join("; ");
+    if text.is_empty() { "no guest was there".to_owned() } else { text }
+}
+
+/// Switches the board off, if it was switched on.
+///
+/// # Errors
+/// Status 3 when the dictionary's command fails, 124 when it takes too long, 128+N after a second signal.
+pub fn power_off(board: &mut Board, wires: &mut Wires, report: &mut Report, signalled: bool) -> Result<()> {
+    let commands = board.commands.get("power_off").cloned().unwrap_or_default();
+    if !board.touched || commands.is_empty() {
+        return Ok(());
+    }
+    // A reader that is gone must not keep the board on.
+    let _ = report.step("power-off", "switching the board off");
+    let until = wires.now() + POWER_OFF;
+    let mut power = Power::start("power_off", commands, board.dir.as_ref())?;
+    let mut signals = usize::from(signalled);
+    wires.forget_signals();
+    while power.check()? == Progress::Running {
+        let turned = wires.turn(Some(until));
+        // Only a second signal cuts this short; what else may be lost by now is of no use any more.
+        if let Err(error) = turned {
+            signals += usize::from(matches!(error.status(), Status::Signal(_)));
+            if signals > 1 {
+                return Err(error);
+            }
+        }
+        if wires.now() >= until {
+            return Err(Error::timeout(format_args!("cannot run 'power_off': it took over {} s", POWER_OFF.as_secs())));
+        }
+    }
+    board.held.drain(..).try_for_each(mn_msg::Held::release)
+}
+
+/// Closes the console, lets the stage before release what it holds, and leaves the group.
+///
+/// # Errors
+/// The first thing that failed; the rest was done all the same.
+pub fn part(wires: &mut Wires) -> Result<()> {
+    wires.console.close();
+    let flushed = wires.log.flush();
+    let closed = wires.upstream.close();
+    let left = wires.broker.take().map_or(Ok(()), |mut broker| broker.leave());
+    flushed.and(closed).and(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gone;
+    use serde_json::json;
+
+    #[test]
+    fn those_who_died_are_told_from_those_who_left() {
+        assert_eq!(gone(&json!({"left": ["1", "2"], "died": ["3"]})), "left: 1, 2; died: 3");
+        assert_eq!(gone(&json!({"left": [], "died": []})), "no guest was there");
+    }
+}

@@ -1,0 +1,88 @@
+//! A role's test stages, on whatever shell the console leads to.
+
+use crate::board::closed;
+use crate::broker::{Ended, Purpose};
+use crate::report::Report;
+use crate::verdict;
+use crate::wires::{Event, Wires};
+use mn_cli::Result;
+use mn_console::reply::Answer;
+use mn_console::signal::Request;
+use mn_console::stage::{Act, Stage};
+use mn_ipc::Failure;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Runs one stage. `unread` is what the console printed after the last prompt; all has to be done by `end`.
+///
+/// # Errors
+/// When the stage cannot go on, with the status that fits; what had begun has then been recorded as failed.
+pub fn run(mut stage: Stage, unread: &[u8], wires: &mut Wires, report: &mut Report, end: Duration) -> Result<()> {
+    let now = wires.now();
+    let mut acts = VecDeque::from(stage.start(now, end));
+    acts.extend(stage.push(unread, now));
+    let outcome = converse(&mut stage, &mut acts, wires, report);
+    if outcome.is_err() {
+        for act in stage.abort(wires.now()) {
+            if let Act::Record(record) = act {
+                report.record(record)?;
+            }
+        }
+    }
+    outcome
+}
+
+fn converse(stage: &mut Stage, acts: &mut VecDeque<Act>, wires: &mut Wires, report: &mut Report) -> Result<()> {
+    let mut lost = None;
+    loop {
+        while let Some(act) = acts.pop_front() {
+            match act {
+                Act::Type(typed) => wires.type_text(typed)?,
+                Act::Step(step, text) => report.step(step, &text)?,
+                Act::Record(record) => report.record(record)?,
+                Act::Warn(text) => report.warn(&text)?,
+                Act::Ask(number, request) => {
+                    report.step("call", &request.helper())?;
+                    if let Some(refused) = ask(wires, number, &request)? {
+                        acts.extend(stage.answered(number, &refused, wires.now()));
+                    }
+                }
+                Act::Done => return Ok(()),
+                Act::Fail(fault, text) => return Err(verdict::error(fault, &text)),
+            }
+        }
+        // What came before the console's end was heard out first: it may have been the end of the stage.
+        if let Some(reason) = lost {
+            return Err(closed(wires, reason, stage.last_seen()));
+        }
+        let events = wires.turn(stage.next_tick())?;
+        let now = wires.now();
+        for event in events {
+            match event {
+                Event::Console(bytes) => acts.extend(stage.push(&bytes, now)),
+                Event::Closed(reason) => lost = Some(reason),
+                Event::Child => {}
+                Event::Answer(Ended { purpose: Purpose::Board(number), answer, .. }) => {
+                    acts.extend(stage.answered(number, &answer, now));
+                }
+                Event::Answer(_) => {}
+            }
+        }
+        acts.extend(stage.tick(now));
+    }
+}
+
+/// Relays a request; gives the answer where it is known at once.
+fn ask(wires: &mut Wires, number: u64, request: &Request) -> Result<Option<Answer>> {
+    let Some(broker) = &mut wires.broker else {
+        return Ok(Some(Answer::Refused("there is no broker".into())));
+    };
+    match broker.ask(number, request) {
+        Ok(()) => Ok(None),
+        Err(Failure::Refused(_, reason)) => Ok(Some(Answer::Refused(reason))),
+        Err(lost) => {
+            wires.broker = None;
+            Err(lost.into())
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What this process holds in the world, and how it is undone.
+
+use std::fs::{self, Permissions};
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use mn_cli::{Cannot, Error, Result};
+use mn_msg::{Held, MemberDir};
+
+use crate::{nfs, tftp};
+
+/// Directories and servers; what is left of them is undone by [`World::release`] and only there, so that a
+/// defect which kills the process leaves the paper on which the undo stands.
+#[derive(Default)]
+pub struct World {
+    directories: Vec<(PathBuf, Held)>,
+    tftp: Option<tftp::Server>,
+    nfs: Option<nfs::Server>,
+}
+
+impl World {
+    /// Makes a directory, after its undo has been written down.
+    ///
+    /// # Errors
+    /// Status 3 when it cannot be made or is there already.
+    pub fn make_directory(&mut self, member: &MemberDir, name: &str) -> Result<PathBuf> {
+        let path = member.path().join(name);
+        let text = path.to_str().ok_or_else(|| Error::wrong("cannot use a run directory whose name is not UTF-8"))?;
+        let held = Held::write(member, crate::TOOL, &["rm", "-rf", "--", text])?;
+        match make(&path).cannot(format_args!("make '{}'", path.display())) {
+            Ok(()) => self.directories.push((path.clone(), held)),
+            Err(error) => {
+                // Not ours: whoever made it undoes it.
+                held.release()?;
+                return Err(error);
+            }
+        }
+        Ok(path)
+    }
+
+    /// Serves `files` by TFTP and `root`, if there is one, by NFS.
+    ///
+    /// # Errors
+    /// Status 3 when a port cannot be had.
+    pub fn serve(&mut self, address: Ipv4Addr, files: &Path, root: Option<&Path>) -> Result<()> {
+        self.tftp = Some(tftp::Server::start(address, files)?);
+        if let Some(root) = root {
+            self.nfs = Some(nfs::Server::start(address, root)?);
+        }
+        Ok(())
+    }
+
+    /// Undoes everything: servers first, then what they served.
+    ///
+    /// # Errors
+    /// Status 3 for the first thing that could not be undone; the others are undone all the same.
+    pub fn release(&mut self) -> Result<()> {
+        self.nfs = None;
+        self.tftp = None;
+        let mut result = Ok(());
+        while let Some((path, held)) = self.directories.pop() {
+            let removed = match fs::remove_dir_all(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                removed => removed.cannot(format_args!("remove '{}'", path.display())),
+            };
+            result = result.and(removed.and_then(|()| held.release()));
+        }
+        result
+    }
+}
+
+/// Makes a directory that everybody on the board may pass, whatever the umask; here RUNDIR/ID keeps others out.
+fn make(path: &Path) -> std::io::Result<()> {
+    fs::create_dir(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o755))
+}
