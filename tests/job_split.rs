@@ -55,8 +55,17 @@ timeouts:
     uefi-menu-interrupt: {minutes: 90}
 ";
 
+/// What job-split says without the source lines below each diagnostic, and without notes.
 fn split(arguments: &[&str], job: &str) -> Outcome {
-    run(tool("job-split").args(arguments).arg("-"), job.as_bytes())
+    headlines(run(tool("job-split").args(arguments).arg("-"), job.as_bytes()))
+}
+
+fn headlines(outcome: Outcome) -> Outcome {
+    let told = |line: &&str| {
+        (line.starts_with("job-split: ") || line.starts_with("Try ")) && !line.starts_with("job-split: note: ")
+    };
+    let stderr = outcome.stderr.lines().filter(told).map(|line| format!("{line}\n")).collect();
+    Outcome { stderr, ..outcome }
 }
 
 fn two_guests() -> String {
@@ -115,6 +124,19 @@ fn board_with(old: &str, new: &str) -> String {
 
 /// What is always to be said about this job.
 const DUPLICATE: &str = "stdin:94:9: duplicate key 'install': this one counts, the one at 89:9 does not";
+
+/// What is to be said of its start: its host only has a definition that is fetched later.
+const START: [&str; 2] = [
+    "stdin:15:18: 'guest' waits 90 s here, and 'host' may need 360 s to deploy and boot",
+    "stdin:15:18: 'guest' waits for the start that 'host' never sends: lava-send lava_start, unless what cannot be \
+     followed helps",
+];
+
+/// All that is to be said of the job, and `more` after its start.
+fn warnings(more: &[&str]) -> String {
+    let all = START.iter().chain(more).chain([&DUPLICATE]);
+    all.map(|line| format!("job-split: warning: {line}\n")).collect()
+}
 
 /// Replaces in the job the first text of each case by the second; the diagnostic `job-split: PREFIXthird`
 /// must come, and the status.
@@ -181,7 +203,7 @@ fn members_are_numbered_in_the_order_of_roles() {
 fn every_member_gets_a_message_and_warnings_come_once() {
     let board = file(BOARD);
     let outcome = split(&["--device", &device(&board)], &two_guests());
-    assert_eq!(outcome.stderr, format!("job-split: warning: {DUPLICATE}\n"));
+    assert_eq!(outcome.stderr, warnings(&[]));
     let roles = roles(&Outcome { stderr: String::new(), ..outcome });
     let ids: Vec<_> = roles.iter().map(|role| (role["job_id"].as_str(), role["sub_id"].as_u64())).collect();
     assert_eq!(ids, [(Some("1"), Some(0)), (Some("2"), Some(1)), (Some("3"), Some(2))]);
@@ -307,8 +329,8 @@ fn a_board_without_ssh_numbers_its_actions_otherwise() {
 #[test]
 fn without_a_dictionary_there_is_no_device_and_a_warning() {
     let outcome = split(&[], &two_guests());
-    let warning = "job-split: warning: stdin:17:7: no dictionary for the device type 'board': give --device board=FILE";
-    assert_eq!(outcome.stderr, format!("{warning}\njob-split: warning: {DUPLICATE}\n"));
+    let warning = "stdin:17:7: no dictionary for the device type 'board': give --device board=FILE";
+    assert_eq!(outcome.stderr, warnings(&[warning]));
     let roles = roles(&Outcome { stderr: String::new(), ..outcome });
     assert_eq!((&roles[0]["device"], &roles[2]["device"]), (&Value::Null, &Value::Null));
     assert_eq!(roles[2]["actions"][1].get("dialogue"), None);
@@ -331,7 +353,7 @@ fn dictionaries_of_a_type_are_used_in_the_order_given() {
     let outcome = split(&given(2), &job);
     assert_eq!(outcome.status, 2);
     let error = "more boards of type 'board' than dictionaries: give --device board=FILE for each";
-    assert!(outcome.stderr.ends_with(&format!("job-split: stdin:18:7: {error}\n")), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(&format!("job-split: stdin:18:7: {error}\n")), "{}", outcome.stderr);
 }
 
 #[test]
@@ -353,13 +375,13 @@ fn an_address_that_only_a_rewrite_makes_usable_is_usable() {
 
 #[test]
 fn a_check_says_everything_and_writes_nothing() {
-    assert_eq!(checked(&two_guests(), BOARD), (0, format!("job-split: warning: {DUPLICATE}\n")));
-    let job = edited("count: 2", "count: two").replace("to: tftp", "to: fastboot");
+    assert_eq!(checked(&two_guests(), BOARD), (0, warnings(&[])));
+    let job = edited("count: 2", "count: two").replace("to: tftp", "to: elsewhere");
     let (status, stderr) = checked(&job, &board_with("hostname: board-7", "hostname: 7"));
     let expected = [
-        format!("warning: {DUPLICATE}"),
         "stdin:12:16: expected an integer, found text".to_owned(),
-        "stdin:24:9: deploy method 'fastboot' is not supported by this version".to_owned(),
+        "warning: stdin:24:9: deploy method 'elsewhere' is not supported by this version".to_owned(),
+        format!("warning: {DUPLICATE}"),
         "board.yaml:1:11: expected text, found the integer 7: quote it as '7'".to_owned(),
     ];
     assert_eq!(stderr.lines().collect::<Vec<_>>(), expected.map(|line| format!("job-split: {line}")));
@@ -380,11 +402,6 @@ fn roles_that_do_not_fit_together_are_refused() {
             ),
             ("        device_type: board\n", "", "18:9: a role needs a device_type or a connection"),
             ("        host_role: host\n", "", "11:9: missing key 'host_role'"),
-            (
-                "connection: ssh\n",
-                "connection: telnet\n",
-                "11:21: connection 'telnet' is not supported by this version",
-            ),
             ("host_role: host", "host_role: hots", "14:20: role 'hots' does not exist: did you mean 'host'?"),
             ("host_role: host", "host_role: guest", "14:20: a host_role is a role with a device_type"),
             ("expect_role: host", "expect_role: nobody", "13:22: role 'nobody' does not exist"),
@@ -395,24 +412,14 @@ fn roles_that_do_not_fit_together_are_refused() {
             ),
             ("count: 1", "count: 2", "18:16: a host_role has one member: count is 2"),
             ("count: 1", "count: 0", "18:16: a host_role has one member: count is 0"),
-            ("count: 2", "count: -1", "12:16: count -1 is not 0 to 256"),
-            ("count: 2", "count: 300", "12:16: count 300 is not 0 to 256"),
+            ("count: 2", "count: -1", "12:16: count -1 is not 0 to 1024"),
+            ("count: 2", "count: 3000", "12:16: count 3000 is not 0 to 1024"),
             ("        count: 2\n", "", "11:9: missing key 'count'"),
             ("device_type: board", "device_type: ''", "19:22: 'device_type' is empty"),
             (
                 "      guest:\n",
                 "      a guest:\n",
                 "10:7: role 'a guest' is not 1 to 64 letters, digits, dots, hyphens and underscores",
-            ),
-            (
-                "device_type: board",
-                "device_type: board\n        context: {arch: arm64}",
-                "20:9: 'context' of a role is not supported by this version",
-            ),
-            (
-                "device_type: board",
-                "device_type: board\n        essential: yes",
-                "20:20: 'essential: true' is not supported by this version",
             ),
         ],
     );
@@ -457,13 +464,15 @@ fn blocks_that_a_role_cannot_run_are_refused() {
     assert_refused(&unnamed, &["23:5: missing key 'role'"]);
     assert_refused(&edited("role: [host]", "role: []"), &["23:11: 'role' names no role"]);
     let elsewhere = edited("- deploy:\n    role: [host]\n", "- deploy:\n    role: [guest]\n");
-    let (guest, host) = (format!("36:3: role 'guest': {order}"), format!("47:3: role 'host': {order}"));
-    assert_refused(&elsewhere, &[&guest, &host]);
+    let outcome = split(&["--check"], &elsewhere);
+    for line in [format!("36:3: role 'guest': {order}"), format!("47:3: role 'host': {order}")] {
+        assert!(outcome.stderr.contains(&format!("job-split: warning: stdin:{line}\n")), "{}", outcome.stderr);
+    }
     let idle = edited("\nactions:\n", "\n      idle: {count: 1, device_type: board}\nactions:\n");
     assert_refused(&idle, &["21:7: no action names the role 'idle'"]);
     let swapped = edited("      guest:\n", "      guets:\n");
     let guets = "role 'guest' does not exist: did you mean 'guets'?";
-    let told = [(37, 11), (61, 11), (66, 11), (77, 11)].map(|(line, column)| format!("{line}:{column}: {guets}"));
+    let told = [(37, 12), (61, 12), (66, 18), (77, 12)].map(|(line, column)| format!("{line}:{column}: {guets}"));
     let mut expected = vec!["10:7: no action names the role 'guets'"];
     expected.extend(told.iter().map(String::as_str));
     assert_refused(&swapped, &expected);
@@ -476,27 +485,23 @@ fn errors_in_actions_have_their_place_and_their_mend() {
         "stdin:",
         2,
         &[
-            ("role: [host]", "role: [hosts]", "23:11: role 'hosts' does not exist: did you mean 'host'?"),
+            ("to: tftp", "to: tfpt", "24:9: unknown deploy method 'tfpt': did you mean 'tftp'?"),
+            (
+                "request: lava-wait\n",
+                "request: lava-send\n",
+                "43:18: a call of 'prepare-scp-overlay' is a 'lava-wait', not a 'lava-send'",
+            ),
+            (
+                "request: lava-wait\n",
+                "request: lava-wiat\n",
+                "43:18: request 'lava-wiat' is not one of lava-send, lava-wait, lava-wait-all, lava-sync: did you mean 'lava-wait'?",
+            ),
+            ("role: [host]", "role: [hosts]", "23:12: role 'hosts' does not exist: did you mean 'host'?"),
             ("- deploy:\n", "- depoly:\n", "22:3: unknown action 'depoly': did you mean 'deploy'?"),
             (
                 "- deploy:\n    role: [host]",
                 "- boot: {}\n  deploy:\n    role: [host]",
-                "22:3: an action is a mapping with one key, 'deploy', 'boot' or 'test'",
-            ),
-            (
-                "- deploy:\n",
-                "- command: {name: x, role: [host]}\n- deploy:\n",
-                "22:3: action 'command' is not supported by this version",
-            ),
-            (
-                "to: tftp",
-                "to: tfpt",
-                "24:9: deploy method 'tfpt' (did you mean 'tftp'?) is not supported by this version",
-            ),
-            (
-                "to: tftp",
-                "to: tftp\n    namespace: a",
-                "25:5: 'namespace' of a deploy to tftp is not supported by this version",
+                "22:3: an action is a mapping with one key, 'deploy', 'boot', 'test' or 'command'",
             ),
             (
                 "to: tftp",
@@ -509,11 +514,6 @@ fn errors_in_actions_have_their_place_and_their_mend() {
                 "files/vmlinuz",
                 "27:12: url 'files/vmlinuz' has no scheme, as in http://",
             ),
-            (
-                "http://files.example/a/vmlinuz",
-                "scp://a/b",
-                "27:12: scheme 'scp' of 'scp://a/b' is not supported by this version",
-            ),
             ("http://files.example/a/vmlinuz", "http://a/b/", "27:12: url 'http://a/b/' names no file"),
             ("url: http://files.example/a/vmlinuz", "type: image", "27:7: missing key 'url'"),
             ("type: image", "type: bootz", "28:13: type 'bootz' is not one of image, uimage, zimage"),
@@ -523,22 +523,11 @@ fn errors_in_actions_have_their_place_and_their_mend() {
                 "34:20: compression 'x' is not one of gz, xz, bz2, zstd, zip: did you mean 'xz'?",
             ),
             ("prefix: root/", "prefix: /root", "35:15: prefix '/root' must be relative and end in a slash"),
-            ("prefix: root/", "archive: tar", "35:7: 'archive' of the nfsrootfs is not supported by this version"),
             ("'0123456789abcdef0", "'0", "31:18: 'sha256sum' is not 64 hexadecimal digits"),
             (
                 "      - action: prepare-scp-overlay\n        request",
                 "        action: prepare-scp-overlay\n        request",
                 "42:9: calls are a list: begin this one with '- '",
-            ),
-            (
-                "action: prepare-scp-overlay",
-                "action: scp-overlay",
-                "42:17: a call of action 'scp-overlay' is not supported by this version",
-            ),
-            (
-                "request: lava-wait\n",
-                "request: lava-send\n",
-                "43:18: request 'lava-send' in a deploy is not supported by this version",
             ),
             (
                 "{ip: $ip}",
@@ -551,12 +540,6 @@ fn errors_in_actions_have_their_place_and_their_mend() {
                 "64:17: hostID 'adress' is not the messageID 'address' of the call at 42:9",
             ),
             ("host_key: ip}", "host_key: ipv6}", "64:17: host_key 'ipv6' is no key of the message of the call at 42:9"),
-            ("method: grub-efi", "method: grub", "49:13: boot method 'grub' is not supported by this version"),
-            (
-                "method: grub-efi",
-                "method: grub-efi\n    transfer_overlay: {}",
-                "50:5: 'transfer_overlay' of a boot is not supported by this version",
-            ),
             ("      username: root\n", "", "52:7: missing key 'username'"),
             ("      password: letmein\n", "", "52:7: 'password' and 'password_prompt' come together: give both"),
             ("[stty cols 200]", "[]", "52:7: 'login_commands' is empty"),
@@ -565,11 +548,6 @@ fn errors_in_actions_have_their_place_and_their_mend() {
                 "prompts: 'root@board:'",
                 "prompts: 12:30",
                 "57:14: expected text, found the integer 750: quote it as '12:30'",
-            ),
-            (
-                "    definitions:\n",
-                "    interactive: []\n    definitions:\n",
-                "68:5: 'interactive' of a test is not supported by this version",
             ),
             (
                 "from: git",
@@ -609,16 +587,6 @@ fn errors_in_the_job_itself_are_told() {
                 "device_type: board\nprotocols:\n",
                 "7:1: 'device_type' of a multinode job belongs to its roles: move it there",
             ),
-            (
-                "  lava-multinode:\n",
-                "  lava-xnbd: {port: auto}\n  lava-multinode:\n",
-                "8:3: 'lava-xnbd' of the protocols is not supported by this version",
-            ),
-            (
-                "  lava-multinode:\n",
-                "  lava-multinodes:\n",
-                "1:1: a job without 'protocols: lava-multinode' is not supported by this version",
-            ),
             ("actions:\n- deploy", "action:\n- deploy", "1:1: missing key 'actions'"),
         ],
     );
@@ -653,6 +621,59 @@ fn a_definition_may_come_from_an_archive_and_a_deploy_may_name_its_system() {
     let fields = ["compression", "strip_components", "headers", "md5sum"].map(|field| definition[field].clone());
     assert_eq!(json!(fields), json!(["xz", 1, {"Accept": "x"}, "900150983cd24fb0d6963f7d28e17f72"]));
     assert!(definition.get("shallow").is_none() && definition["repository"].is_string());
+}
+
+#[test]
+fn what_no_stage_can_do_is_a_warning_until_it_is_run() {
+    assert_told(
+        &["--check"],
+        "warning: stdin:",
+        0,
+        &[
+            (
+                "connection: ssh\n",
+                "connection: telnet\n",
+                "11:21: connection 'telnet' is not supported by this version",
+            ),
+            (
+                "device_type: board",
+                "device_type: board\n        essential: yes",
+                "20:20: 'essential: true' is not supported by this version",
+            ),
+            (
+                "- deploy:\n",
+                "- command: {name: x, role: [host]}\n- deploy:\n",
+                "22:3: action 'command' is not supported by this version",
+            ),
+            (
+                "http://files.example/a/vmlinuz",
+                "scp://a/b",
+                "27:12: scheme 'scp' of 'scp://a/b' is not supported by this version",
+            ),
+            ("prefix: root/", "archive: tar", "35:7: 'archive' of the nfsrootfs is not supported by this version"),
+            (
+                "action: prepare-scp-overlay",
+                "action: scp-overlay",
+                "42:17: a call of action 'scp-overlay' is not supported by this version",
+            ),
+            ("method: grub-efi", "method: grub", "49:13: boot method 'grub' is not supported by this version"),
+            (
+                "method: grub-efi",
+                "method: grub-efi\n    transfer_overlay: {}",
+                "50:5: 'transfer_overlay' of a boot is not supported by this version",
+            ),
+            (
+                "    definitions:\n",
+                "    interactive: []\n    definitions:\n",
+                "68:5: 'interactive' of a test is not supported by this version",
+            ),
+            (
+                "  lava-multinode:\n",
+                "  lava-xnbd: {port: auto}\n  lava-multinode:\n",
+                "8:3: 'lava-xnbd' of the protocols is not supported by this version",
+            ),
+        ],
+    );
 }
 
 #[test]
@@ -704,7 +725,7 @@ fn errors_in_a_dictionary_have_their_place() {
         (
             "  hard_reset: [pdu off 7, pdu on 7]\n",
             "",
-            "board.yaml:5:3: a dictionary without 'hard_reset', or a reset by software, is not supported by this version",
+            "warning: board.yaml:5:3: a dictionary without 'hard_reset', or a reset by software, is not supported by this version",
         ),
         (
             "/var/lava-%s",
@@ -726,7 +747,7 @@ fn errors_in_a_dictionary_have_their_place() {
         (
             "{items: [PXE Grub]}",
             "{items: [PXE Grub], fallback: x}",
-            "board.yaml:41:39: 'fallback' of a menu's select is not supported by this version",
+            "warning: board.yaml:41:39: 'fallback' of a menu's select is not supported by this version",
         ),
         (
             "      grub-efi:\n        menu",
@@ -756,7 +777,7 @@ fn errors_in_a_dictionary_have_their_place() {
     ] {
         let (status, stderr) = checked(&two_guests(), &board_with(old, new));
         let line = format!("job-split: {expected}");
-        if status != 2 || !stderr.lines().any(|found| found == line) {
+        if status != if expected.starts_with("warning") { 0 } else { 2 } || !stderr.lines().any(|found| found == line) {
             failed.push(format!("{old} -> {new}: status {status}\n  {line}\nnot in\n{stderr}"));
         }
     }
@@ -792,7 +813,11 @@ fn a_wrong_command_line_is_status_2_and_names_the_help() {
         (&["--device", "board"], "invalid value 'board' for '--device <TYPE=FILE>': a device is given as TYPE=FILE"),
         (&["--rewrite", "x"], "invalid value 'x' for '--rewrite <OLD=NEW>': a rewrite is given as OLD=NEW"),
         (&["--group", "a b"], "group 'a b' is not 1 to 64 letters, digits, dots, hyphens and underscores"),
-        (&["--format", "lava"], "format 'lava' is not supported by this version"),
+        (
+            &["--param", "1=2"],
+            "invalid value '1=2' for '--param <KEY=VALUE>': a parameter is given as KEY=VALUE, the key a name of the shell",
+        ),
+        (&["-W", "all"], "invalid value 'all' for '-W <error>'"),
     ] {
         let outcome = split(arguments, &two_guests());
         let stderr = format!("job-split: {expected}\nTry 'job-split --help' for more information.\n");
@@ -840,7 +865,7 @@ fn hostile_jobs_are_refused_in_no_time() {
         (many.as_bytes(), "file too large: 4194305 bytes, the limit is 4194304"),
         (b"a: 1\n---\nb: 2\n", "a second document starts here: a file holds one"),
     ] {
-        let outcome = run(tool("job-split").args(["--check", "-"]), job);
+        let outcome = headlines(run(tool("job-split").args(["--check", "-"]), job));
         assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{expected}");
         assert!(outcome.stderr.ends_with(&format!(": {expected}\n")), "{}", outcome.stderr);
     }

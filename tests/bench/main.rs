@@ -12,6 +12,7 @@ mod group;
 mod memory;
 mod overlay;
 mod run;
+mod split;
 mod stages;
 mod usage;
 
@@ -24,7 +25,7 @@ use usage::Watch;
 type Measure = fn(&Path) -> Result<Vec<Figure>>;
 
 /// What is measured, after the group that is compared stage by stage.
-const MEASURES: &[Measure] = &[overlay::small, overlay::clones, broker::all, group::on_qemu];
+const MEASURES: &[Measure] = &[split::split, overlay::small, overlay::clones, broker::all, group::on_qemu];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -35,6 +35,19 @@ pub(crate) fn print(text: impl Display) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
+/// Prints `tool: headline` and below it the lines of `block` as they are, in one write(2); an empty block is none.
+pub fn print_with_block(headline: &str, block: &str) {
+    let mut text = format!("{}: {}\n", TOOL.get().unwrap_or(&"pumice"), escape(headline));
+    text.extend(block.lines().map(|line| escape(line) + "\n"));
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints the lines of `block` alone, for diagnostics that a program reads.
+pub fn print_block(block: &str) {
+    let text: String = block.lines().map(|line| escape(line) + "\n").collect();
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// The last line of a usage error.
 pub(crate) fn print_help_hint() {
     let line = format!("Try '{} --help' for more information.\n", TOOL.get().unwrap_or(&"pumice"));

@@ -11,7 +11,7 @@ mod signals;
 mod status;
 
 pub use deadline::Deadline;
-pub use diagnostic::{escape, note, set_verbosity, warn};
+pub use diagnostic::{escape, note, print_block, print_with_block, set_verbosity, warn};
 pub use error::{Cannot, Error, Result};
 pub use progress::Progress;
 pub use signals::Signals;

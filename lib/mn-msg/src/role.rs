@@ -42,6 +42,21 @@ pub struct Facts {
     /// The job's metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Object>,
+    /// The job's or the role's context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Object>,
+    /// Whether the group ends when this member fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub essential: Option<bool>,
+    /// Waits of named actions that have no other limit, in seconds, where the job names them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connection_timeouts: BTreeMap<String, u64>,
+    /// Definitions from git that secondary connections on this board run and this member does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guest_definitions: Vec<Definition>,
+    /// What this version cannot do of the job, a line each, with its place in the job; such a role is not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsupported: Vec<String>,
     /// The device dictionary, as far as it is needed; none was given when it is absent.
     #[serde(default)]
     pub device: Option<Device>,
@@ -169,6 +184,22 @@ pub enum Action {
     Boot(Boot),
     /// Run tests in it.
     Test(Test),
+    /// Run a command of the dictionary.
+    Command(Command),
+}
+
+/// Timeouts in seconds of those actions of a block that do not have the block's.
+pub type Limits = BTreeMap<String, u64>;
+
+/// A command block.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Command {
+    /// The number of the block.
+    pub level: String,
+    /// The limit of the block, in seconds.
+    pub timeout: u64,
+    /// The command's name in the dictionary.
+    pub name: String,
 }
 
 /// A deploy block.
@@ -178,7 +209,7 @@ pub struct Deploy {
     pub level: String,
     /// The limit of the block, in seconds.
     pub timeout: u64,
-    /// `tftp` or `ssh`.
+    /// `tftp` or `ssh`, or another that cannot be run.
     pub to: String,
     /// The level in the overlay's name.
     pub overlay_level: String,
@@ -188,12 +219,18 @@ pub struct Deploy {
     /// `ssh` when the group's key is let in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorize: Option<String>,
+    /// The operating system on the board, as LAVA knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
     /// Multinode calls bound to a step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<BoundCall>,
-    /// The distribution that the job says is on the board.
+    /// The block as the job has it, where this version cannot run all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub os: Option<String>,
+    pub block: Option<Object>,
+    /// Actions of the block that have another limit than the block.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timeouts: Limits,
 }
 
 /// A file to fetch.
@@ -234,10 +271,13 @@ pub struct Resource {
 pub struct BoundCall {
     /// The step, `prepare-scp-overlay`.
     pub action: String,
-    /// `wait`.
+    /// `wait`; of a role that cannot be run also `send`, `wait-all`, `sync`.
     pub request: String,
     /// The message's id.
     pub message_id: String,
+    /// Of `wait-all`: the one role whose members must have sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// Names to pick up, each with its mark.
     #[serde(default)]
     pub data: Object,
@@ -252,7 +292,7 @@ pub struct Boot {
     pub level: String,
     /// The limit of the block, in seconds.
     pub timeout: u64,
-    /// `grub-efi`, `ssh`.
+    /// `grub-efi` or `ssh`, or another that cannot be run.
     pub method: String,
     /// What a shell's prompt matches.
     #[serde(default)]
@@ -266,6 +306,15 @@ pub struct Boot {
     /// Of the method `ssh`: its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<String>,
+    /// Multinode calls bound to a step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<BoundCall>,
+    /// The block as the job has it, where this version cannot run all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Object>,
+    /// Actions of the block that have another limit than the block.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timeouts: Limits,
 }
 
 /// A step of a boot dialogue.
@@ -381,6 +430,15 @@ pub struct Test {
     pub stage: u32,
     /// In the order in which they run.
     pub definitions: Vec<Definition>,
+    /// Multinode calls bound to a step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<BoundCall>,
+    /// The block as the job has it, where this version cannot run all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Object>,
+    /// Actions of the block that have another limit than the block.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timeouts: Limits,
 }
 
 /// A test definition as the job names it.
@@ -447,6 +505,9 @@ pub struct Definition {
     /// `stdout` or `kmsg`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
+    /// Packages to install besides its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deps: Vec<String>,
 }
 
 /// A packed overlay.
@@ -503,7 +564,7 @@ impl Role {
     /// Understands a role message.
     ///
     /// # Errors
-    /// Status 2 when it is none or a field is missing or of the wrong kind.
+    /// Status 2 when it is none, a field is missing or of the wrong kind, or it needs what this version cannot do.
     pub fn from_message(message: Message) -> Result<Self> {
         if message.kind() != Kind::Role {
             return Err(Error::wrong(format_args!("cannot work on a message of type '{}'", message.kind_text())));
@@ -513,6 +574,9 @@ impl Role {
         if facts.job_id.is_empty() || facts.job_id.len() > 18 || !facts.job_id.bytes().all(|byte| byte.is_ascii_digit())
         {
             return Err(Error::wrong(format_args!("job id '{}' is not a decimal number", facts.job_id)));
+        }
+        if let Some(first) = facts.unsupported.first() {
+            return Err(Error::wrong(format_args!("cannot run role '{}': {first}", facts.role)));
         }
         Ok(Self { message, facts })
     }

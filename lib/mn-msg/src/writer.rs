@@ -20,9 +20,16 @@ impl Writer {
     /// # Errors
     /// Status 3 when it cannot be written, 128+SIGPIPE when the reader has gone.
     pub fn write(&mut self, message: &Message) -> Result<()> {
-        let line = message.to_line()?;
-        self.record(message, &line)?;
-        let written = self.out.write_all(&line).and_then(|()| self.out.flush());
+        self.write_line(message, &message.to_line()?)
+    }
+
+    /// Writes `line`, the text of `message` with its newline, for a caller that has made it by a shorter way.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub fn write_line(&mut self, message: &Message, line: &[u8]) -> Result<()> {
+        self.record(message, line)?;
+        let written = self.out.write_all(line).and_then(|()| self.out.flush());
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Error::silent(Status::Signal(13))),
             written => written.cannot("write the output"),

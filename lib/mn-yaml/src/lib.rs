@@ -42,6 +42,7 @@ mod node;
 mod python;
 mod resolve;
 mod timestamp;
+mod versions;
 mod write;
 
 pub use build::{MAX_DEPTH, MAX_NODES, MAX_TEXT, parse};
@@ -49,6 +50,7 @@ pub use error::{Error, Position, Warning};
 pub use input::MAX_BYTES;
 pub use node::{Entry, Kind, Mapping, Node, Scalar, Style};
 pub use python::python_str;
+pub use versions::{Weight, differences};
 pub use write::document;
 
 /// What a file held: its one document, and what its author should know about it.

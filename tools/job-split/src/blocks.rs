@@ -1,22 +1,25 @@
 //! The blocks of a job: which roles run them, and what they do.
 
 use crate::boot::{self, Boot};
+use crate::calls::{self, Call};
 use crate::definitions::{self, Definition};
 use crate::deploy::{self, Deploy};
 use crate::findings::Findings;
-use crate::read::{Keys, text, texts};
+use crate::read::{Keys, require_text, texts};
 use crate::rewrite::Rewrite;
 use crate::suggest::suggest;
 use crate::timeouts::{self, Named};
 use mn_yaml::{Entry, Kind, Mapping, Node, Position};
 
 /// The keys of every block; those of its kind come on top.
-const UNSUPPORTED: [&str; 6] =
-    ["connection-namespace", "failure_retry", "failure_retry_interval", "namespace", "overlay_backend", "repeat"];
+const UNSUPPORTED: [&str; 5] =
+    ["connection-namespace", "failure_retry", "failure_retry_interval", "namespace", "repeat"];
 
 /// One item of the job's `actions`.
 #[derive(Clone, Debug)]
 pub struct Block {
+    /// Its key, `deploy`.
+    pub kind: String,
     /// Where it begins.
     pub position: Position,
     /// The roles that run it; none when they could not be read.
@@ -25,8 +28,14 @@ pub struct Block {
     pub timeout: Option<u64>,
     /// Timeouts of its actions by their names.
     pub timeouts: Named,
-    /// The distribution that it says is on the board.
-    pub os: Option<String>,
+    /// How often a failed step is tried, at least 1.
+    pub attempts: u64,
+    /// Multinode calls bound to its steps.
+    pub calls: Vec<Call>,
+    /// What of it this version cannot run.
+    pub unsupported: Vec<String>,
+    /// The block as it stands.
+    pub body: Mapping,
     /// What it does.
     pub work: Work,
 }
@@ -40,14 +49,18 @@ pub enum Work {
     Boot(Boot),
     /// Run tests in it.
     Test(Vec<Definition>),
+    /// Run this command of the dictionary.
+    Command(String),
     /// Something wrong that has been told.
     Broken,
 }
 
 /// What a block needs to know of its job.
 pub struct Context<'a> {
-    /// The names of all roles.
+    /// The names of all roles; none in a job of one node.
     pub roles: Vec<&'a str>,
+    /// The role of a job of one node.
+    pub only: Option<&'a str>,
     /// The job's timeout in seconds, 0 when it is not known.
     pub job_timeout: u64,
     /// What becomes of addresses.
@@ -61,46 +74,105 @@ pub fn read(node: &Node, context: &Context, findings: &mut Findings) -> Vec<Bloc
 }
 
 fn block(item: &Node, context: &Context, findings: &mut Findings) -> Option<Block> {
+    const KINDS: [&str; 4] = ["deploy", "boot", "test", "command"];
     let map = findings.ok(item.as_map())?;
     let [Entry { key, key_position, value }] = map.entries() else {
-        findings.error(map.position(), "an action is a mapping with one key, 'deploy', 'boot' or 'test'");
+        findings.error(map.position(), "an action is a mapping with one key, 'deploy', 'boot', 'test' or 'command'");
         return None;
     };
-    if key == "command" {
-        findings.unsupported(*key_position, "action 'command'");
-        return None;
-    }
-    if !["deploy", "boot", "test"].contains(&key.as_str()) {
-        let text = format!("unknown action '{key}'{}", suggest(key, ["deploy", "boot", "test"]));
+    if !KINDS.contains(&key.as_str()) {
+        let text = format!("unknown action '{key}'{}", suggest(key, KINDS));
         findings.error(*key_position, text);
         return None;
     }
     let body = findings.ok(value.as_map())?;
+    findings.take_unsupported();
     let roles = roles(body, context, findings);
     let timeout = body.get("timeout").and_then(|node| timeouts::read_within(node, context.job_timeout, findings));
     let timeouts = timeouts::read_named(body, "timeouts", None, findings);
-    let os = text(body, "os", findings);
+    let calls = calls::read(body, findings);
     let work = match key.as_str() {
         "deploy" => deploy::read(body, context.rewrites, findings).map(Work::Deploy),
         "boot" => boot::read(body, findings).map(Work::Boot),
-        _ => definitions::read(body, context.rewrites, findings).map(Work::Test),
+        "test" => definitions::read(body, context.rewrites, findings).map(Work::Test),
+        _ => command(body, *key_position, findings),
     };
-    Some(Block { position: *key_position, roles, timeout, timeouts, os, work: work.unwrap_or(Work::Broken) })
+    let attempts = attempts(body, findings);
+    Some(Block {
+        kind: key.clone(),
+        position: *key_position,
+        roles,
+        timeout,
+        timeouts,
+        attempts,
+        calls,
+        unsupported: findings.take_unsupported(),
+        body: body.clone(),
+        work: work.unwrap_or(Work::Broken),
+    })
+}
+
+fn command(body: &Mapping, at: Position, findings: &mut Findings) -> Option<Work> {
+    check_keys("a command", body, &["name"], &[], findings);
+    findings.unsupported(at, "action 'command'");
+    require_text(body, "name", findings).map(Work::Command)
+}
+
+/// `failure_retry` and `repeat`, which exclude each other.
+fn attempts(body: &Mapping, findings: &mut Findings) -> u64 {
+    if let (Some(_), Some(entry)) = (body.get("failure_retry"), body.entry("repeat")) {
+        findings.error(entry.key_position, "'repeat' and 'failure_retry' exclude each other: remove one");
+    }
+    for key in ["failure_retry", "failure_retry_interval", "repeat"] {
+        let Some(node) = body.get(key) else { continue };
+        if let Some(number) = findings.ok(node.as_int()).filter(|number| *number < 1) {
+            findings.error(node.position(), format!("'{key}' is {number}: it is at least 1"));
+        }
+    }
+    let number = body.get("failure_retry").and_then(|node| node.as_int().ok());
+    number.and_then(|number| u64::try_from(number).ok()).unwrap_or(1).max(1)
 }
 
 fn roles(body: &Mapping, context: &Context, findings: &mut Findings) -> Vec<String> {
+    if let Some(only) = context.only {
+        if let Some(entry) = body.entry("role") {
+            findings.warn(entry.key_position, "'role' has no meaning in a job without 'protocols: lava-multinode'");
+        }
+        return vec![only.to_owned()];
+    }
     let Some(node) = findings.ok(body.require("role")) else { return Vec::new() };
     let names = texts(node, findings);
     if matches!(node.kind(), Kind::Sequence(items) if items.is_empty()) {
         findings.error(node.position(), "'role' names no role");
     }
-    for name in &names {
+    warn_of_parts(node, context, findings);
+    for (name, at) in names.iter().zip(positions(node)) {
         if !context.roles.contains(&name.as_str()) {
             let text = format!("role '{name}' does not exist{}", suggest(name, context.roles.iter().copied()));
-            findings.error(node.position(), text);
+            findings.error(at, text);
         }
     }
     names
+}
+
+/// LAVA looks for the name of a role in a text as in a list, and so finds every name that is part of it.
+fn warn_of_parts(node: &Node, context: &Context, findings: &mut Findings) {
+    let Ok(text) = node.as_str() else { return };
+    if !context.roles.contains(&text) {
+        return;
+    }
+    if let Some(part) = context.roles.iter().find(|role| **role != text && text.contains(**role)) {
+        let text = format!("LAVA takes this text for the role '{part}' too, whose name is part of it: write a list");
+        findings.warn(node.position(), text);
+    }
+}
+
+/// Where each text of [`texts`] stands.
+fn positions(node: &Node) -> Vec<Position> {
+    match node.kind() {
+        Kind::Sequence(items) => items.iter().filter(|item| item.as_str().is_ok()).map(Node::position).collect(),
+        _ => vec![node.position()],
+    }
 }
 
 /// Looks at the keys of a block: those of every block, and `known` and `unsupported` of its kind.
@@ -111,7 +183,7 @@ pub fn check_keys(
     unsupported: &[&'static str],
     findings: &mut Findings,
 ) {
-    let known = [&["os", "role", "timeout", "timeouts"], known].concat();
+    let known = [&["role", "timeout", "timeouts", "protocols"], known].concat();
     let unsupported = [UNSUPPORTED.as_slice(), unsupported].concat();
     Keys { of, known: &known, unsupported: &unsupported }.check(body, findings);
 }

@@ -1,9 +1,9 @@
-//! Boot blocks: `method: grub-efi` and `method: ssh`.
+//! Boot blocks: `method: grub-efi` and `method: ssh`; of other methods the keys are checked.
 
 use crate::blocks::check_keys;
 use crate::findings::Findings;
 use crate::read::{Keys, boolean, list, mapping, pattern, patterns, place, require_text, text, texts};
-use crate::suggest::aside;
+use crate::schema;
 use mn_yaml::{Kind, Mapping, Node, Position};
 
 /// A boot block.
@@ -31,6 +31,8 @@ pub enum Method {
         /// Where they stand.
         position: Position,
     },
+    /// By a method that this version does not run.
+    Other(String),
 }
 
 /// What the job says about a boot by GRUB.
@@ -76,10 +78,11 @@ pub struct Login {
 
 impl Boot {
     /// The method as the job names it.
-    pub fn method_name(&self) -> &'static str {
-        match self.method {
+    pub fn method_name(&self) -> &str {
+        match &self.method {
             Method::GrubEfi(_) => "grub-efi",
             Method::Ssh { .. } => "ssh",
+            Method::Other(name) => name,
         }
     }
 }
@@ -92,11 +95,16 @@ pub fn read(body: &Mapping, findings: &mut Findings) -> Option<Boot> {
         "ssh" => ssh(body, findings),
         other => {
             let at = place(body, "method");
-            findings.unsupported(at, format_args!("boot method '{other}'{}", aside(other, ["grub-efi", "ssh"])));
-            return None;
+            schema::tell_method("boot", other, schema::boots(), at, findings);
+            schema::check_boot(other, body, findings);
+            if let Some(map) = mapping(body, "auto_login", findings) {
+                login(map, findings);
+            }
+            Some(Method::Other(other.to_owned()))
         }
     };
-    let prompts = prompts(body, findings);
+    let needed = !matches!(method, Some(Method::Other(_)));
+    let prompts = if needed || body.get("prompts").is_some() { prompts(body, findings) } else { Vec::new() };
     let prompts_position = body.entry("prompts").map_or(body.position(), |entry| entry.key_position);
     Some(Boot { prompts, prompts_position, method: method? })
 }
@@ -119,10 +127,10 @@ fn grub(body: &Mapping, findings: &mut Findings) -> Option<Method> {
         "method",
         "parameters",
         "prompts",
+        "protocols",
         "reset",
     ];
-    let unsupported =
-        ["boot_finished", "failure_message", "protocols", "soft_reboot", "transfer_overlay", "use_bootscript"];
+    let unsupported = ["boot_finished", "failure_message", "soft_reboot", "transfer_overlay", "use_bootscript"];
     check_keys("a boot", body, &known, &unsupported, findings);
     let parameters = mapping(body, "parameters", findings);
     if let Some(map) = parameters {
@@ -181,8 +189,8 @@ fn login(map: &Mapping, findings: &mut Findings) -> Option<Login> {
 }
 
 fn ssh(body: &Mapping, findings: &mut Findings) -> Option<Method> {
-    let known = ["connection", "method", "parameters", "prompts"];
-    check_keys("a boot", body, &known, &["auto_login", "protocols", "transfer_overlay"], findings);
+    let known = ["connection", "method", "parameters", "prompts", "protocols"];
+    check_keys("a boot", body, &known, &["auto_login", "transfer_overlay"], findings);
     let node = findings.ok(body.require("parameters"))?;
     let map = findings.ok(node.as_map())?;
     Keys { of: "a boot's parameters", known: &["hostID", "host_key"], unsupported: &[] }.check(map, findings);

@@ -23,24 +23,31 @@ pub struct Definition {
     pub name: String,
     /// Where it stands.
     pub position: Position,
-    path: String,
-    source: Source,
-    parameters: Option<Object>,
+    /// Its file.
+    pub path: String,
+    /// Where it comes from.
+    pub source: Source,
+    /// The job's parameters.
+    pub parameters: Option<Object>,
+    /// The parts of `install` that are left out.
     skip_install: Option<Vec<String>>,
     expected: Option<Vec<String>>,
     signal: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
-    Inline(Value),
+pub enum Source {
+    /// In the job itself: what it says, and where.
+    Inline(Value, Box<Node>),
+    /// In a repository.
     Git(Git),
+    /// In an archive on a server.
     Url(Url),
 }
 
 /// An archive on a server.
 #[derive(Clone, Debug)]
-struct Url {
+pub struct Url {
     address: String,
     compression: Option<String>,
     strip_components: Option<u32>,
@@ -50,9 +57,11 @@ struct Url {
     md5sum: Option<String>,
 }
 
-#[derive(Clone, Debug)]
-struct Git {
-    repository: String,
+/// A definition's repository.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Git {
+    /// Its address.
+    pub repository: String,
     branch: Option<String>,
     revision: Option<String>,
     shallow: bool,
@@ -60,12 +69,24 @@ struct Git {
     recursive: bool,
 }
 
+impl Git {
+    /// Whether it names a commit or a branch, which a work tree may not be at.
+    pub fn is_pinned(&self) -> bool {
+        self.revision.is_some() || self.branch.is_some()
+    }
+}
+
 /// Reads a test block.
 pub fn read(body: &Mapping, rewrites: &[Rewrite], findings: &mut Findings) -> Option<Vec<Definition>> {
-    let unsupported = ["docker", "interactive", "monitors", "protocols", "services"];
+    let unsupported = ["docker", "interactive", "monitors", "services"];
     check_keys("a test", body, &["definitions", "name"], &unsupported, findings);
-    if unsupported.iter().any(|key| body.get(key).is_some()) {
-        return None;
+    if let Some(node) = body.get("timeout").and_then(|node| node.as_map().ok()?.get("skip"))
+        && findings.ok(node.as_bool()) == Some(true)
+    {
+        findings.unsupported(node.position(), "'skip: true' of a test's timeout");
+    }
+    if unsupported.iter().any(|key| body.get(key).is_some()) && body.get("definitions").is_none() {
+        return Some(Vec::new());
     }
     let node = findings.ok(body.require("definitions"))?;
     let items = findings.ok(node.as_list())?;
@@ -85,8 +106,8 @@ fn definition(item: &Node, rewrites: &[Rewrite], findings: &mut Findings) -> Opt
         "url" => &["compression", "headers", "md5sum", "sha256sum", "sha512sum", "strip-components"],
         other => {
             let hint = suggest(other, ["git", "inline", "url"]);
-            findings
-                .error(at("from"), format!("a definition comes from 'git', 'inline' or 'url', not '{other}'{hint}"));
+            let text = format!("a definition comes from 'git', 'inline' or 'url', not '{other}'{hint}");
+            findings.error(at("from"), text);
             return None;
         }
     };
@@ -98,7 +119,7 @@ fn definition(item: &Node, rewrites: &[Rewrite], findings: &mut Findings) -> Opt
     let source = match from.as_str() {
         "git" => git(map, rewrites, findings).map(Source::Git),
         "url" => url(map, rewrites, findings).map(Source::Url),
-        _ => inline(map, findings).map(Source::Inline),
+        _ => inline(map, findings),
     };
     let definition = Definition {
         position: map.position(),
@@ -158,7 +179,7 @@ fn url(map: &Mapping, rewrites: &[Rewrite], findings: &mut Findings) -> Option<U
 }
 
 /// The definition verbatim; what LAVA requires of it is looked at.
-fn inline(map: &Mapping, findings: &mut Findings) -> Option<Value> {
+fn inline(map: &Mapping, findings: &mut Findings) -> Option<Source> {
     let node = findings.ok(map.require("repository"))?;
     let definition = findings.ok(node.as_map())?;
     let known = ["expected", "install", "metadata", "parameters", "params", "parse", "run"];
@@ -176,7 +197,7 @@ fn inline(map: &Mapping, findings: &mut Findings) -> Option<Value> {
     for key in ["parameters", "params", "install"] {
         mapping(definition, key, findings);
     }
-    Some(node.value())
+    Some(Source::Inline(node.value(), Box::new(node.clone())))
 }
 
 fn check_steps(run: &Mapping, findings: &mut Findings) {
@@ -221,7 +242,7 @@ impl Definition {
     /// The definition as one member's message has it; `run` and `uuid` are the run's name and identifier.
     pub fn message(&self, run: String, uuid: String) -> role::Definition {
         let (from, inline, git, url) = match &self.source {
-            Source::Inline(definition) => ("inline", Some(definition.clone()), None, None),
+            Source::Inline(definition, _) => ("inline", Some(definition.clone()), None, None),
             Source::Git(git) => ("git", None, Some(git), None),
             Source::Url(url) => ("url", None, None, Some(url)),
         };
@@ -249,6 +270,12 @@ impl Definition {
             skip_install: self.skip_install.clone(),
             expected: self.expected.clone(),
             signal: self.signal.clone(),
+            deps: Vec::new(),
         }
+    }
+
+    /// Whether a part of its `install` is left out.
+    pub fn skips(&self, part: &str) -> bool {
+        self.skip_install.iter().flatten().any(|skipped| skipped == part || skipped == "all")
     }
 }

@@ -1,5 +1,6 @@
 //! Device dictionaries: YAML with the keys of LAVA's rendered ones.
 
+use crate::context;
 use crate::findings::Findings;
 use crate::read::{mapping, object, text, texts};
 use crate::timeouts::{self, Named};
@@ -82,13 +83,21 @@ impl Dictionary {
         self.device.commands.contains_key(name)
     }
 
-    /// What the member `job_id` on this board gets to know of it.
-    pub fn for_host(&self, job_id: &str) -> Device {
-        Device { results_dir: self.results_dir.replacen("%s", job_id, 1), ..self.device.clone() }
+    /// What the member `job_id` on this board gets to know of it; its context has the last word.
+    pub fn for_host(&self, job_id: &str, context: Option<&Object>) -> Device {
+        let own = context::text(context, "lava_test_results_dir").filter(|pattern| is_results_dir(pattern));
+        let pattern = own.as_ref().unwrap_or(&self.results_dir);
+        let mut delays = self.device.character_delays.clone();
+        for section in ["boot", "test"] {
+            if let Some(delay) = context::number(context, &format!("{section}_character_delay")) {
+                delays.insert(section.to_owned(), delay.min(60_000));
+            }
+        }
+        Device { results_dir: pattern.replacen("%s", job_id, 1), character_delays: delays, ..self.device.clone() }
     }
 
     /// What a secondary connection gets to know: nothing of the console, power and addresses.
-    pub fn for_guest(&self, job_id: &str) -> Device {
+    pub fn for_guest(&self, job_id: &str, context: Option<&Object>) -> Device {
         Device {
             connect: None,
             commands: BTreeMap::new(),
@@ -99,7 +108,7 @@ impl Dictionary {
             device_info: None,
             static_info: None,
             storage_info: None,
-            ..self.for_host(job_id)
+            ..self.for_host(job_id, context)
         }
     }
 }
@@ -175,12 +184,17 @@ fn delays(boot: u64, test: u64) -> BTreeMap<String, u64> {
 fn results_dir(posix: Option<&Mapping>, findings: &mut Findings) -> String {
     let pattern = posix.and_then(|map| text(map, "lava_test_results_dir", findings));
     let Some(pattern) = pattern else { return "/lava-%s".to_owned() };
-    if !pattern.starts_with('/') || pattern.matches('%').count() != 1 || !pattern.contains("%s") {
+    if !is_results_dir(&pattern) {
         let at = posix.and_then(|map| map.get("lava_test_results_dir")).map(Node::position);
         let text = format!("results directory '{pattern}' is not an absolute path with one %s for the job id");
         findings.error(at.unwrap_or(mn_yaml::Position::START), text);
     }
     pattern
+}
+
+/// An absolute path with one place for the job id.
+fn is_results_dir(pattern: &str) -> bool {
+    pattern.starts_with('/') && pattern.matches('%').count() == 1 && pattern.contains("%s")
 }
 
 /// The keys of `actions.deploy.methods.ssh`; a port may be written as text.
@@ -222,7 +236,7 @@ mod tests {
         let (dictionary, findings) = dictionary("hostname: a\ndevicetype: x\nactions: {deploy: {methods: {ssh: }}}\n");
         assert!(findings.error_lines().is_empty() && findings.warning_lines().is_empty());
         assert!(dictionary.has_ssh);
-        let device = dictionary.for_host("42");
+        let device = dictionary.for_host("42", None);
         assert_eq!((device.shell.as_str(), device.results_dir.as_str()), ("/bin/sh", "/lava-42"));
         assert_eq!((device.ssh.user.as_str(), device.ssh.port), ("root", 22));
         assert_eq!((device.connect, device.target_ip, device.environment), (None, None, None));
@@ -231,7 +245,7 @@ mod tests {
     #[test]
     fn the_only_connection_needs_no_tag() {
         let text = "hostname: a\ncommands:\n  connections: {uart0: {connect: cu -l a}}\n  power_off: [pdu off, '']\n";
-        let device = dictionary(text).0.for_host("1");
+        let device = dictionary(text).0.for_host("1", None);
         assert_eq!(device.connect.as_deref(), Some("exec:cu -l a"));
         assert_eq!(device.commands["power_off"], ["pdu off"]);
     }
@@ -240,6 +254,6 @@ mod tests {
     fn a_dictionary_of_another_type_is_a_warning() {
         let (dictionary, findings) = dictionary("hostname: a\ndevicetype: y\n");
         assert_eq!(findings.warning_lines(), ["board:1:1: the dictionary is of the device type 'y', not 'x'"]);
-        assert_eq!(dictionary.for_host("1").device_type, "y");
+        assert_eq!(dictionary.for_host("1", None).device_type, "y");
     }
 }

@@ -1,11 +1,13 @@
 //! The dialogue of a boot: the dictionary's method `grub-efi` as a list of steps.
 
 use crate::boot::{Commands, Grub};
+use crate::context;
 use crate::device::{Dictionary, at};
 use crate::findings::Findings;
 use crate::read::{Keys, boolean, mapping, pattern, patterns, require_text, text, texts};
 use crate::suggest::suggest;
 use crate::timeouts::Scope;
+use mn_msg::Object;
 use mn_msg::role::{Step, Work};
 use mn_yaml::{Mapping, Node, Position};
 
@@ -23,6 +25,8 @@ pub struct Parts<'a> {
     pub scope: Scope<'a>,
     /// The whole boot's timeout in seconds.
     pub limit: u64,
+    /// The role's own constants.
+    pub context: Option<&'a Object>,
 }
 
 /// The dictionary's part of the dialogue.
@@ -200,7 +204,8 @@ fn commands(parts: &Parts, method: &Method, job: &mut Findings, board: &mut Find
     let work = Work::Commands {
         prompt,
         lines,
-        character_delay: parts.board.character_delay("boot"),
+        character_delay: context::number(parts.context, "boot_character_delay")
+            .unwrap_or_else(|| parts.board.character_delay("boot")),
         final_message: parts.grub.final_message.clone().or(constant).filter(|text| !text.is_empty()),
         errors: method.errors.clone(),
     };
@@ -237,7 +242,8 @@ fn shell(parts: &Parts, method: &Method, board: &mut Findings) -> Vec<Step> {
     let mut steps = Vec::new();
     let constants = at(&parts.board.root, &["constants"]);
     let constant = constants.and_then(|map| pattern(map, "kernel-start-message", board));
-    let pattern = parts.grub.kernel_start.clone().or(constant).filter(|pattern| !pattern.is_empty());
+    let own = parts.grub.kernel_start.clone().or_else(|| context::text(parts.context, "kernel_start_message"));
+    let pattern = own.or(constant).filter(|pattern| !pattern.is_empty());
     if let Some(pattern) = pattern {
         steps.push(step(parts, "auto-login-action", Work::Kernel { pattern, errors: method.errors.clone() }));
     }

@@ -1,35 +1,110 @@
-//! What is found wrong, or worth a warning, in one file: all of it is told in one go.
+//! What is found in one file, wrong or worth knowing: all of it is told in one go.
 
-use mn_cli::{Error, Status};
 use mn_yaml::Position;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The job cannot be run.
+    Error,
+    /// The job can be run, and cannot come to its end.
+    Stuck,
+    /// Its author may not have meant this.
+    Warning,
+    /// Its author may want to know.
+    Note,
+}
+
+impl Level {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Error | Level::Stuck => "error",
+            Level::Warning => "warning",
+            Level::Note => "note",
+        }
+    }
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Where it begins.
+    pub at: Position,
+    /// How much it weighs.
+    pub level: Level,
+    /// What it is, with the mend where one is known.
+    pub text: String,
+    /// Other places that belong to it, and what is there.
+    pub also: Vec<(Position, String)>,
+}
 
 /// The findings of one file.
 #[derive(Debug)]
 pub struct Findings {
     file: String,
-    errors: Vec<(Position, String)>,
-    warnings: Vec<(Position, String)>,
+    source: String,
+    found: Vec<Finding>,
+    unsupported: Vec<(Position, String)>,
 }
 
 impl Findings {
     /// No findings yet; `file` is its name as the user gave it.
     pub fn new(file: impl Into<String>) -> Self {
-        Self { file: file.into(), errors: Vec::new(), warnings: Vec::new() }
+        Self { file: file.into(), source: String::new(), found: Vec::new(), unsupported: Vec::new() }
+    }
+
+    /// The same with the file's text, from which the lines are shown.
+    pub fn with_source(file: impl Into<String>, source: &[u8]) -> Self {
+        Self { source: String::from_utf8_lossy(source).into_owned(), ..Self::new(file) }
+    }
+
+    /// The file's name.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file's text.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Adds a finding.
+    pub fn add(&mut self, finding: Finding) {
+        self.found.push(finding);
+    }
+
+    fn put(&mut self, level: Level, at: Position, text: impl Into<String>) {
+        self.add(Finding { at, level, text: text.into(), also: Vec::new() });
     }
 
     /// Something that keeps the job from being run.
     pub fn error(&mut self, at: Position, text: impl Into<String>) {
-        self.errors.push((at, text.into()));
-    }
-
-    /// Something that is valid in LAVA and unknown here.
-    pub fn unsupported(&mut self, at: Position, what: impl std::fmt::Display) {
-        self.error(at, format!("{what} is not supported by this version"));
+        self.put(Level::Error, at, text);
     }
 
     /// Something its author may not have meant.
     pub fn warn(&mut self, at: Position, text: impl Into<String>) {
-        self.warnings.push((at, text.into()));
+        self.put(Level::Warning, at, text);
+    }
+
+    /// Something its author may want to know.
+    pub fn note(&mut self, at: Position, text: impl Into<String>) {
+        self.put(Level::Note, at, text);
+    }
+
+    /// Something that is valid in LAVA and that no stage of this version can do. The job is kept: it is an
+    /// error when a role that needs it is run, and a warning now.
+    pub fn unsupported(&mut self, at: Position, what: impl std::fmt::Display) {
+        let text = format!("{what} is not supported by this version");
+        self.warn(at, text.clone());
+        self.unsupported.push((at, text));
+    }
+
+    /// Takes what was found not to be supported since the last time, as `FILE:LINE:COLUMN: text`.
+    pub fn take_unsupported(&mut self) -> Vec<String> {
+        let file = &self.file;
+        std::mem::take(&mut self.unsupported).into_iter().map(|(at, text)| format!("{file}:{at}: {text}")).collect()
     }
 
     /// The value of a result, or its error among the findings.
@@ -37,32 +112,31 @@ impl Findings {
         result.map_err(|error| self.error(error.position, error.message)).ok()
     }
 
+    /// The findings of the levels, in the order of the file. A block that two roles share is looked at twice
+    /// and told about once.
+    pub fn of(&self, levels: &[Level]) -> Vec<Finding> {
+        let mut found: Vec<_> = self.found.iter().filter(|finding| levels.contains(&finding.level)).cloned().collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
     /// The errors, `FILE:LINE:COLUMN: text`, in the order of the file.
+    #[cfg(test)]
     pub fn error_lines(&self) -> Vec<String> {
-        self.lines(&self.errors)
+        self.lines(Level::Error)
     }
 
     /// The warnings, likewise.
+    #[cfg(test)]
     pub fn warning_lines(&self) -> Vec<String> {
-        self.lines(&self.warnings)
+        self.lines(Level::Warning)
     }
 
-    /// A block that two roles share is looked at twice and told about once.
-    fn lines(&self, found: &[(Position, String)]) -> Vec<String> {
-        let mut found: Vec<_> = found.iter().collect();
-        found.sort_by_key(|(at, _)| *at);
-        found.dedup();
-        found.iter().map(|(at, text)| format!("{}:{at}: {text}", self.file)).collect()
+    #[cfg(test)]
+    fn lines(&self, level: Level) -> Vec<String> {
+        self.of(&[level]).iter().map(|finding| format!("{}:{}: {}", self.file, finding.at, finding.text)).collect()
     }
-}
-
-/// One error with the errors of all files, if there are any.
-///
-/// # Errors
-/// Status 2, a line for each.
-pub fn conclude<'a>(files: impl IntoIterator<Item = &'a Findings>) -> mn_cli::Result<()> {
-    let lines: Vec<String> = files.into_iter().flat_map(Findings::error_lines).collect();
-    if lines.is_empty() { Ok(()) } else { Err(Error::list(Status::Wrong, lines)) }
 }
 
 #[cfg(test)]
@@ -82,12 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn only_errors_refuse_a_job() {
-        let (mut one, two) = (Findings::new("a"), Findings::new("b"));
-        one.warn(Position::START, "aside");
-        assert!(conclude([&one, &two]).is_ok());
-        one.error(Position::START, "wrong");
-        let error = conclude([&one, &two]).unwrap_err();
-        assert_eq!((error.status(), error.to_string()), (Status::Wrong, "a:1:1: wrong".to_owned()));
+    fn what_is_not_supported_is_a_warning_that_can_be_taken_along() {
+        let mut findings = Findings::new("a");
+        findings.unsupported(Position::START, "'x'");
+        assert!(findings.error_lines().is_empty());
+        assert_eq!(findings.take_unsupported(), ["a:1:1: 'x' is not supported by this version"]);
+        assert!(findings.take_unsupported().is_empty());
+        assert_eq!(findings.warning_lines().len(), 1);
     }
 }

@@ -1,15 +1,16 @@
 //! Reads the files: the job and the dictionaries it needs.
 
+use crate::blocks::Work;
 use crate::cli::Options;
 use crate::device::{self, Dictionary};
 use crate::findings::Findings;
 use crate::group;
 use crate::job::{self, Job};
 use crate::roles::Kind;
-use mn_cli::{Cannot, Error, Result, Status};
+use mn_cli::{Cannot, Error, Result};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What was read, and what was found wrong with it.
 pub struct Input {
@@ -43,34 +44,65 @@ pub struct Board {
 /// Reads the job and those dictionaries whose device type it uses.
 ///
 /// # Errors
-/// Status 2 when a file cannot be read, or the job is no YAML.
+/// Status 2 when a file cannot be read.
 pub fn read(options: &Options) -> Result<Input> {
     let name = if options.job == Path::new("-") { "stdin".to_owned() } else { options.job.display().to_string() };
     let bytes = contents(&options.job)?;
-    let mut findings = Findings::new(&*name);
-    let document =
-        mn_yaml::parse(&bytes).map_err(|error| Error::list(Status::Wrong, vec![format!("{name}:{error}")]))?;
-    let job = job::read(&document, &options.rewrites, &mut findings);
+    let mut findings = Findings::with_source(name, &bytes);
+    let document = findings.ok(mn_yaml::parse(&bytes));
+    let mut job = document.and_then(|document| job::read(&document, &options.rewrites, &mut findings));
+    if let Some(job) = &mut job {
+        set_parameters(job, &options.params);
+    }
     let group = options.group.clone().unwrap_or_else(|| group::derive(&bytes, options.job_id));
     let mut boards = Vec::new();
     for (device_type, file) in &options.devices {
         if job.as_ref().is_none_or(|job| uses(job, device_type)) {
-            boards.push(board(device_type, file)?);
+            boards.push(board(Some(device_type), file)?);
         }
     }
+    if let Some(directory) = &options.devices_dir {
+        let found = files(directory)?.iter().map(|file| board(None, file)).collect::<Result<Vec<_>>>()?;
+        boards.extend(found.into_iter().filter(|board| job.as_ref().is_none_or(|job| uses(job, &board.device_type))));
+    }
     Ok(Input { job, findings, group, boards })
+}
+
+/// The command line's parameters hold over the job's.
+fn set_parameters(job: &mut Job, params: &[(String, String)]) {
+    for block in &mut job.blocks {
+        let Work::Test(definitions) = &mut block.work else { continue };
+        for definition in definitions.iter_mut().filter(|_| !params.is_empty()) {
+            let parameters = definition.parameters.get_or_insert_default();
+            parameters.extend(params.iter().map(|(key, value)| (key.clone(), value.clone().into())));
+        }
+    }
 }
 
 fn uses(job: &Job, device_type: &str) -> bool {
     job.roles.iter().any(|role| matches!(&role.kind, Kind::Device(own) if own == device_type))
 }
 
-fn board(device_type: &str, file: &Path) -> Result<Board> {
+/// A dictionary; without a device type it must say its own.
+fn board(device_type: Option<&str>, file: &Path) -> Result<Board> {
     let bytes = contents(file)?;
-    let mut findings = Findings::new(file.display().to_string());
+    let mut findings = Findings::with_source(file.display().to_string(), &bytes);
     let document = findings.ok(mn_yaml::parse(&bytes));
-    let dictionary = document.and_then(|document| device::read(&document, device_type, &mut findings));
-    Ok(Board { device_type: device_type.to_owned(), dictionary, findings })
+    let own = document.as_ref().and_then(|document| document.root.as_map().ok()?.get("devicetype")?.as_str().ok());
+    let device_type = device_type.or(own).unwrap_or_default().to_owned();
+    let dictionary = document.as_ref().and_then(|document| device::read(document, &device_type, &mut findings));
+    Ok(Board { device_type, dictionary, findings })
+}
+
+/// The YAML files of a directory, by name.
+fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let read = std::fs::read_dir(directory).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries = read.cannot(format_args!("read '{}'", directory.display()));
+    let entries = entries.map_err(|error| Error::wrong(error.to_string()))?;
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    let mut files: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).filter(is_yaml).collect();
+    files.sort();
+    Ok(files)
 }
 
 /// A file, or standard input, as far as a YAML file may be long.

@@ -2,28 +2,37 @@
 
 mod blocks;
 mod boot;
+mod calls;
+mod check;
 mod cli;
+mod context;
 mod definitions;
 mod deploy;
+mod deps;
 mod device;
 mod dialogue;
 mod findings;
 mod group;
 mod input;
 mod job;
+mod lava;
 mod members;
 mod output;
 mod plan;
+#[cfg(test)]
+mod properties;
 mod read;
+mod report;
 mod rewrite;
 mod roles;
+mod schema;
 mod split;
 mod suggest;
 mod timeouts;
+mod work;
 
-use cli::{Format, Options};
-use findings::Findings;
-use mn_cli::{Error, Result, Status};
+use cli::Format;
+use mn_cli::Status;
 use mn_msg::{Role, Writer};
 use std::process::ExitCode;
 
@@ -33,39 +42,23 @@ fn main() -> ExitCode {
         match options.format {
             Format::Message => {
                 let mut out = Writer::stdout("job-split", options.run_dir.clone());
-                let outcome = work(&options, |role| out.write(role.message()));
+                let outcome = work::messages(&options, |facts, members| {
+                    let role = Role::from_facts(facts)?;
+                    out.write_line(role.message(), &members.listed_in(role.message())?)
+                });
                 out.conclude(outcome)
             }
             Format::List => {
                 let mut list = output::List::default();
-                work(&options, |role| {
-                    list.add(&role);
+                work::messages(&options, |facts, _| {
+                    list.add(&facts);
                     Ok(())
                 })?;
-                list.write()
+                output::write(list.lines())
             }
-            Format::Nothing => work(&options, |_| Ok(())),
+            Format::Lava => output::write(&work::lava(&options)?),
+            Format::Flow(drawing) => output::write(&work::flow(&options, drawing)?),
+            Format::Check => work::check(&options).map(|answer| if answer { Status::Success } else { Status::No }),
         }
     })
-}
-
-/// Everything but the output. What is wrong is found before the first message is written, and is one
-/// error with a line for each finding; so the job is split twice, as one message at a time is all
-/// that a group of any size may cost in memory.
-fn work(options: &Options, mut write: impl FnMut(Role) -> Result<()>) -> Result<Status> {
-    let mut input = input::read(options)?;
-    let members = split::split(&mut input, options, |_| Ok(()))?;
-    let files: Vec<&Findings> = input.findings().collect();
-    // What concerns the whole job is not told again for each member.
-    if options.only.is_none() {
-        files.iter().flat_map(|file| file.warning_lines()).for_each(mn_cli::warn);
-    }
-    findings::conclude(files)?;
-    let only = options.only.map(|id| id.to_string());
-    let chosen = |id: &str| only.as_deref().is_none_or(|only| only == id);
-    if !members.iter().any(|member| chosen(&member.job_id)) {
-        return Err(Error::wrong(output::no_member(&members, only.as_deref())));
-    }
-    split::split(&mut input, options, |role| if chosen(&role.facts().job_id) { write(role) } else { Ok(()) })?;
-    Ok(Status::Success)
 }

@@ -2,21 +2,29 @@
 
 use crate::roles::{Kind, Role};
 use mn_msg::role::Member;
+use std::collections::HashMap;
 
 /// The members of all roles and, for each, its role's place in `roles`; ids count up from `first`.
 pub fn members(roles: &[Role], first: u64) -> Vec<(usize, Member)> {
-    let places = roles.iter().enumerate().flat_map(|(place, role)| (0..role.count).map(move |_| place));
-    let ids: Vec<(usize, u64)> = places.zip(first..).collect();
-    let id_of = |name: &str| ids.iter().find(|(place, _)| roles[*place].name == name).map(|(_, id)| id.to_string());
-    let member = |&(place, id): &(usize, u64)| {
-        let role: &Role = &roles[place];
+    let mut next = first;
+    let mut ids: HashMap<&str, u64> = HashMap::new();
+    for role in roles.iter().filter(|role| role.count > 0) {
+        ids.insert(&role.name, next);
+        next += u64::from(role.count);
+    }
+    let mut members = Vec::new();
+    for (place, role) in roles.iter().enumerate() {
         let host = match &role.kind {
-            Kind::Connection(host) => id_of(host),
+            Kind::Connection(host) => ids.get(&**host).map(u64::to_string),
             Kind::Device(_) => None,
         };
-        (place, Member { job_id: id.to_string(), role: role.name.clone(), host })
-    };
-    ids.iter().map(member).collect()
+        let first = ids.get(&*role.name).copied().unwrap_or_default();
+        members.extend(
+            (first..first + u64::from(role.count))
+                .map(|id| (place, Member { job_id: id.to_string(), role: role.name.clone(), host: host.clone() })),
+        );
+    }
+    members
 }
 
 #[cfg(test)]
@@ -33,6 +41,10 @@ mod tests {
             start: None,
             timeout: None,
             environment: None,
+            context: None,
+            essential: None,
+            unsupported: Vec::new(),
+            body: None,
         }
     }
 

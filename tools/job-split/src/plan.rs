@@ -1,21 +1,20 @@
-//! The blocks of one role, in the one order that this version runs: deploy, boot, tests.
+//! The blocks of one role, and what of them cannot be run.
 
 use crate::blocks::{Block, Work};
 use crate::boot::{Boot, Method};
+use crate::calls::Call;
 use crate::definitions::Definition;
-use crate::deploy::Deploy;
+use crate::deploy::{CALLER, Deploy};
 use crate::findings::Findings;
 use crate::job::Job;
 use crate::roles::{Kind, Role};
 
 /// What the members of one role do.
 pub struct Plan<'a> {
-    /// The deploy block.
-    pub deploy: (&'a Block, &'a Deploy),
-    /// The boot block.
-    pub boot: (&'a Block, &'a Boot),
-    /// The test blocks.
-    pub tests: Vec<(&'a Block, &'a [Definition])>,
+    /// The blocks, in order.
+    pub blocks: Vec<&'a Block>,
+    /// What this version cannot run, each with its place.
+    pub unsupported: Vec<String>,
 }
 
 /// The plan of a role; none when something is wrong, which is then among the findings.
@@ -32,55 +31,112 @@ pub fn plan<'a>(job: &'a Job, role: &Role, findings: &mut Findings) -> Option<Pl
     if blocks.iter().any(|block| matches!(block.work, Work::Broken)) {
         return None;
     }
-    let [first, second, rest @ ..] = blocks.as_slice() else { return out_of_order(blocks[0], role, findings) };
-    let Work::Deploy(deploy) = &first.work else { return out_of_order(first, role, findings) };
-    let Work::Boot(boot) = &second.work else { return out_of_order(second, role, findings) };
-    let mut tests = Vec::new();
-    for block in rest {
-        match &block.work {
-            Work::Test(definitions) => tests.push((*block, definitions.as_slice())),
-            _ => return out_of_order(block, role, findings),
-        }
-    }
-    let plan = Plan { deploy: (first, deploy), boot: (second, boot), tests };
+    let mut plan = Plan { blocks, unsupported: Vec::new() };
+    findings.take_unsupported();
+    plan.check_order(role, findings);
     plan.check_methods(role, findings);
-    plan.check_address(findings);
+    plan.check_calls(findings);
+    plan.check_address(role, findings);
     plan.check_names(findings);
+    plan.unsupported = [&job.unsupported, &role.unsupported]
+        .into_iter()
+        .chain(plan.blocks.iter().map(|block| &block.unsupported))
+        .flatten()
+        .cloned()
+        .chain(findings.take_unsupported())
+        .collect();
     Some(plan)
 }
 
-fn out_of_order<T>(block: &Block, role: &Role, findings: &mut Findings) -> Option<T> {
-    let text = format!("role '{}': an order of actions other than one deploy, one boot, then tests", role.name);
-    findings.unsupported(block.position, text);
-    None
-}
+impl<'a> Plan<'a> {
+    /// The first deploy block.
+    pub fn deploy(&self) -> Option<(&'a Block, &'a Deploy)> {
+        self.blocks.iter().find_map(|block| match &block.work {
+            Work::Deploy(deploy) => Some((*block, deploy)),
+            _ => None,
+        })
+    }
 
-impl Plan<'_> {
+    /// The first boot block.
+    pub fn boot(&self) -> Option<(&'a Block, &'a Boot)> {
+        self.blocks.iter().find_map(|block| match &block.work {
+            Work::Boot(boot) => Some((*block, boot)),
+            _ => None,
+        })
+    }
+
+    /// All definitions, in the order in which they run.
+    pub fn definitions(&self) -> impl Iterator<Item = &'a Definition> {
+        self.blocks.iter().flat_map(|block| match &block.work {
+            Work::Test(definitions) => definitions.as_slice(),
+            _ => &[],
+        })
+    }
+
+    fn check_order(&self, role: &Role, findings: &mut Findings) {
+        let fits = |nth: usize, work: &Work| match work {
+            Work::Deploy(_) => nth == 0,
+            Work::Boot(_) => nth == 1,
+            Work::Test(_) => nth >= 2,
+            // These are told already.
+            Work::Command(_) | Work::Broken => true,
+        };
+        let wrong = self.blocks.iter().enumerate().find(|(nth, block)| !fits(*nth, &block.work));
+        let at = match wrong {
+            Some((_, block)) => block.position,
+            None if self.deploy().is_none() || self.boot().is_none() => self.blocks[0].position,
+            None => return,
+        };
+        let text = format!("role '{}': an order of actions other than one deploy, one boot, then tests", role.name);
+        findings.unsupported(at, text);
+    }
+
     /// A board is deployed to and booted, a connection is opened.
     fn check_methods(&self, role: &Role, findings: &mut Findings) {
-        let (to, method) = (self.deploy.1.method(), self.boot.1.method_name());
-        let (to_fits, method_fits) = match role.kind {
-            Kind::Device(_) => (to == "tftp", method == "grub-efi"),
-            Kind::Connection(_) => (to == "ssh", method == "ssh"),
+        let (to, method, on) = match role.kind {
+            Kind::Device(_) => ("tftp", "grub-efi", "on a device"),
+            Kind::Connection(_) => ("ssh", "ssh", "on a connection"),
         };
-        let on = match role.kind {
-            Kind::Device(_) => "on a device",
-            Kind::Connection(_) => "on a connection",
-        };
-        if !to_fits {
-            let what = format!("deploy method '{to}' for the role '{}' {on}", role.name);
-            findings.unsupported(self.deploy.0.position, what);
+        for block in &self.blocks {
+            let what = match &block.work {
+                // What no role can run is told already.
+                Work::Deploy(deploy) if deploy.to != to && ["tftp", "ssh"].contains(&&*deploy.to) => {
+                    format!("deploy method '{}'", deploy.to)
+                }
+                Work::Boot(boot)
+                    if boot.method_name() != method && ["grub-efi", "ssh"].contains(&boot.method_name()) =>
+                {
+                    format!("boot method '{}'", boot.method_name())
+                }
+                _ => continue,
+            };
+            findings.unsupported(block.position, format!("{what} for the role '{}' {on}", role.name));
         }
-        if !method_fits {
-            let what = format!("boot method '{method}' for the role '{}' {on}", role.name);
-            findings.unsupported(self.boot.0.position, what);
+    }
+
+    /// The one call that is made is the one that brings a connection its address.
+    fn check_calls(&self, findings: &mut Findings) {
+        for block in &self.blocks {
+            let to_ssh = matches!(&block.work, Work::Deploy(deploy) if deploy.to == "ssh");
+            for call in block.calls.iter().filter(|call| !(to_ssh && call.action == CALLER)) {
+                let hint = if to_ssh { crate::suggest::aside(&call.action, [CALLER]) } else { String::new() };
+                findings.unsupported(call.action_position, format!("a call of action '{}'{hint}", call.action));
+            }
+            if to_ssh {
+                check_caller(block, findings);
+            }
         }
     }
 
     /// The message that is awaited is the one the address is taken from.
-    fn check_address(&self, findings: &mut Findings) {
-        let Deploy::Ssh { call, position: called } = self.deploy.1 else { return };
-        let Method::Ssh { host_id, host_key, position } = &self.boot.1.method else { return };
+    fn check_address(&self, role: &Role, findings: &mut Findings) {
+        let (Some((deploy, _)), Some((_, boot))) = (self.deploy(), self.boot()) else { return };
+        let Method::Ssh { host_id, host_key, position } = &boot.method else { return };
+        if matches!(role.kind, Kind::Device(_)) {
+            return;
+        }
+        let Some(call) = deploy.calls.iter().find(|call| call.action == CALLER) else { return };
+        let called = call.position;
         if *host_id != call.message_id {
             let text = format!("hostID '{host_id}' is not the messageID '{}' of the call at {called}", call.message_id);
             findings.error(*position, text);
@@ -93,7 +149,7 @@ impl Plan<'_> {
     /// Names of definitions are directories and suites: unique in a role.
     fn check_names(&self, findings: &mut Findings) {
         let mut seen: Vec<&Definition> = Vec::new();
-        for definition in self.tests.iter().flat_map(|(_, definitions)| *definitions) {
+        for definition in self.definitions() {
             if let Some(first) = seen.iter().find(|first| first.name == definition.name) {
                 let text = format!("name '{}' is taken by the definition at {}", definition.name, first.position);
                 findings.error(definition.position, text);
@@ -104,13 +160,38 @@ impl Plan<'_> {
 
     /// A guest logs in to the system its host booted: another prompt will not come.
     pub fn check_prompts(&self, host: &Plan, host_name: &str, findings: &mut Findings) {
-        let (own, hosts) = (self.boot.1, host.boot.1);
+        let (Some((_, own)), Some((_, hosts))) = (self.boot(), host.boot()) else { return };
         if !own.prompts.is_empty() && !hosts.prompts.is_empty() && own.prompts != hosts.prompts {
             let text = format!(
                 "prompts differ from those of '{host_name}', whose system this is, at {}",
                 hosts.prompts_position
             );
             findings.warn(own.prompts_position, text);
+        }
+    }
+}
+
+/// A connection waits once, for the message with the address.
+fn check_caller(block: &Block, findings: &mut Findings) {
+    let calls: Vec<&Call> = block.calls.iter().filter(|call| call.action == CALLER).collect();
+    match calls.as_slice() {
+        [] if block.calls.is_empty() => {
+            let what = "a deploy to ssh without a 'lava-multinode' call that brings the address";
+            findings.unsupported(block.body.position(), what);
+        }
+        [] => {}
+        [call] if call.request != "wait" => {
+            let text = format!("a call of '{CALLER}' is a 'lava-wait', not a 'lava-{}'", call.request);
+            findings.error(call.request_position, text);
+        }
+        [call] if call.wanted().next().is_none() => {
+            let text = "nothing is picked up: give the key of the address a value that begins with '$'";
+            findings.error(call.data_position, text);
+        }
+        [_] => {}
+        [_, second, ..] => {
+            let text = format!("a deploy to ssh has one call of action '{CALLER}', here are {}", calls.len());
+            findings.error(second.position, text);
         }
     }
 }

@@ -4,6 +4,8 @@ use crate::findings::Findings;
 use crate::suggest::suggest;
 use mn_console::matcher::Patterns;
 use mn_yaml::{Kind, Mapping, Node, Position};
+use std::cell::RefCell;
+use std::collections::HashSet;
 
 /// The keys of one kind of mapping.
 pub struct Keys<'a> {
@@ -112,9 +114,16 @@ pub fn patterns(node: &Node, findings: &mut Findings) -> Vec<String> {
     patterns
 }
 
-/// Better now than when the board has booted.
+/// Better now than when the board has booted. A group's boards have their patterns in common: each is compiled once.
 fn check_pattern(text: &str, at: Position, findings: &mut Findings) {
-    if let Err(bad) = Patterns::new(&[text]) {
-        findings.error(at, bad.to_string());
+    thread_local! {
+        static GOOD: RefCell<HashSet<String>> = RefCell::default();
+    }
+    if GOOD.with_borrow(|good| good.contains(text)) {
+        return;
+    }
+    match Patterns::new(&[text]) {
+        Ok(_) => drop(GOOD.with_borrow_mut(|good| good.insert(text.to_owned()))),
+        Err(bad) => findings.error(at, bad.to_string()),
     }
 }

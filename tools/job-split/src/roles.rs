@@ -1,5 +1,6 @@
 //! The roles of a group, and what makes them invalid.
 
+use crate::context;
 use crate::findings::Findings;
 use crate::read::{Keys, mapping, object, place, require_text, text};
 use crate::suggest::suggest;
@@ -8,12 +9,13 @@ use mn_msg::Object;
 use mn_yaml::{Entry, Mapping, Position};
 
 /// The most members of a group.
-const MAX_MEMBERS: i64 = 256;
+const MAX_MEMBERS: i64 = 1024;
 
 const KEYS: Keys = Keys {
     of: "a role",
     known: &[
         "connection",
+        "context",
         "count",
         "device",
         "device_type",
@@ -26,8 +28,11 @@ const KEYS: Keys = Keys {
         "timeout",
         "worker",
     ],
-    unsupported: &["context"],
+    unsupported: &[],
 };
+
+/// Of a job without `protocols: lava-multinode`: the name that its one member's role gets.
+pub const ONLY: &str = "host";
 
 /// A role: what its members have in common.
 #[derive(Clone, Debug)]
@@ -46,6 +51,14 @@ pub struct Role {
     pub timeout: Option<u64>,
     /// Names and values for the test shell.
     pub environment: Option<Object>,
+    /// Values for the templates of dictionaries, and constants of the job's own.
+    pub context: Option<Object>,
+    /// Whether the group ends when a member fails.
+    pub essential: Option<bool>,
+    /// What of it this version cannot run.
+    pub unsupported: Vec<String>,
+    /// The role as it stands.
+    pub body: Option<Mapping>,
 }
 
 /// What a role's members run on.
@@ -82,29 +95,60 @@ fn role(entry: &Entry, group: Option<u64>, findings: &mut Findings) -> Option<Ro
         findings.error(position, text);
     }
     let map = findings.ok(entry.value.as_map())?;
+    findings.take_unsupported();
     KEYS.check(map, findings);
-    ignored(map, findings);
+    let essential = ignored(map, findings);
     let count = count(map, findings)?;
     let kind = kind(map, findings)?;
     let own = map.get("timeout").and_then(|node| timeouts::read(node, findings));
-    let start = start(map, &name, findings);
-    let environment = object(map, "environment", findings);
-    Some(Role { name, position, count, kind, start, timeout: group.or(own), environment })
+    Some(Role {
+        start: start(map, &name, findings),
+        timeout: group.or(own),
+        environment: object(map, "environment", findings),
+        context: context::read(map, findings),
+        unsupported: findings.take_unsupported(),
+        body: Some(map.clone()),
+        name,
+        position,
+        count,
+        kind,
+        essential,
+    })
+}
+
+/// The one role of a job for one board.
+pub fn single(job: &Mapping, findings: &mut Findings) -> Option<Role> {
+    let device_type = require_text(job, "device_type", findings)?;
+    ignored(job, findings);
+    Some(Role {
+        name: ONLY.to_owned(),
+        position: place(job, "device_type"),
+        count: 1,
+        kind: Kind::Device(device_type),
+        start: None,
+        timeout: None,
+        environment: object(job, "environment", findings),
+        context: context::read(job, findings),
+        essential: None,
+        unsupported: Vec::new(),
+        body: None,
+    })
 }
 
 /// There is no scheduler that could choose a board or a machine.
-fn ignored(map: &Mapping, findings: &mut Findings) {
+fn ignored(map: &Mapping, findings: &mut Findings) -> Option<bool> {
     for key in ["device", "tags", "worker"] {
         if let Some(entry) = map.entry(key) {
             let text = format!("'{key}' is ignored: boards are chosen by --device");
             findings.warn(entry.key_position, text);
         }
     }
-    if let Some(node) = map.get("essential")
-        && findings.ok(node.as_bool()) == Some(true)
-    {
+    let node = map.get("essential")?;
+    let essential = findings.ok(node.as_bool())?;
+    if essential {
         findings.unsupported(node.position(), "'essential: true'");
     }
+    Some(essential)
 }
 
 fn count(map: &Mapping, findings: &mut Findings) -> Option<u32> {
@@ -217,18 +261,10 @@ fn mapping_quietly<'a>(map: &'a Mapping, name: &str) -> Option<&'a Mapping> {
     map.get(name)?.as_map().ok()
 }
 
-/// The mapping `protocols.lava-multinode` of a job.
+/// The mapping `protocols.lava-multinode` of a job, if it has one.
 pub fn multinode<'a>(job: &'a Mapping, findings: &mut Findings) -> Option<&'a Mapping> {
-    let protocols = mapping(job, "protocols", findings);
-    if let Some(protocols) = protocols {
-        let keys = Keys { of: "the protocols", known: &["lava-multinode"], unsupported: &["lava-xnbd", "lava-lxc"] };
-        keys.check(protocols, findings);
-    }
-    match protocols.and_then(|protocols| protocols.get("lava-multinode")) {
-        Some(node) => findings.ok(node.as_map()),
-        None => {
-            findings.unsupported(job.position(), "a job without 'protocols: lava-multinode'");
-            None
-        }
-    }
+    let protocols = mapping(job, "protocols", findings)?;
+    let keys = Keys { of: "the protocols", known: &["lava-multinode"], unsupported: &["lava-xnbd", "lava-lxc"] };
+    keys.check(protocols, findings);
+    protocols.get("lava-multinode").and_then(|node| findings.ok(node.as_map()))
 }

@@ -1,9 +1,11 @@
 //! The split: from a job and its dictionaries to one role message per member.
 
-use crate::blocks::Block;
-use crate::boot::Method;
+use crate::blocks::{Block, Work};
+use crate::boot::{Boot, Method};
 use crate::cli::Options;
+use crate::definitions::Definition;
 use crate::deploy::Deploy;
+use crate::deps::{self, Moves};
 use crate::device::Dictionary;
 use crate::dialogue::{self, Parts};
 use crate::findings::Findings;
@@ -12,39 +14,47 @@ use crate::job::Job;
 use crate::members::members;
 use crate::plan::{Plan, plan};
 use crate::roles::{Kind, Role};
-use crate::timeouts::{BUILT_IN, Named, Scope};
+use crate::timeouts::{BUILT_IN, GRUB, Named, SCP, SSH, Scope, TFTP};
 use mn_cli::Result;
-use mn_msg::role::{self, Action, Facts, Group, Member, Start, Step};
+use mn_msg::role::{self, Action, BoundCall, Facts, Group, Member, Start, Step};
+use std::collections::HashMap;
 
 /// How long a member without a timeout of its own waits for its start, in seconds.
 const START: u64 = 90;
 
-/// Splits a job: hands one role message per member to `sink`, one after the other, and gives the members.
-/// What is wrong with the job is added to the findings of `input`; the messages are worth something
-/// only when there is nothing.
+/// Splits a job: hands one role message for each wanted member to `sink`, one after the other, and gives the
+/// members, which the messages do not list: the list would be copied for each of them. What is wrong with the job
+/// is added to the findings of `input`; the messages are worth something only when there is nothing.
 ///
 /// # Errors
 /// Status 2 when a message cannot be made, and those of `sink`.
 pub fn split(
     input: &mut Input,
     options: &Options,
-    mut sink: impl FnMut(mn_msg::Role) -> Result<()>,
+    wanted: impl Fn(&Member) -> bool,
+    mut sink: impl FnMut(Facts) -> Result<()>,
 ) -> Result<Vec<Member>> {
     let Input { job: Some(job), findings, group, boards } = input else { return Ok(Vec::new()) };
-    let plans: Vec<Option<Plan>> =
-        job.roles.iter().map(|role| (role.count > 0).then(|| plan(job, role, findings)).flatten()).collect();
+    let plans = plans(job, findings);
     check_prompts(job, &plans, findings);
+    let moves = if options.collate { deps::moves(job, &plans, findings) } else { Moves::default() };
     let members = members(&job.roles, options.job_id);
     let places = assign(job, &members, boards, findings);
     let all: Vec<Member> = members.iter().map(|(_, member)| member.clone()).collect();
-    let group = Group { name: group.clone(), size: u32::try_from(all.len()).unwrap_or(u32::MAX), members: all };
+    let size = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    let group = Group { name: group.clone(), size, members: Vec::new() };
     for (sub_id, (place, member)) in members.iter().enumerate() {
-        let Some(plan) = &plans[*place] else { continue };
-        let mut work = Split { job, plan, role: &job.roles[*place], findings };
-        let facts = work.facts(sub_id, member, &group, places[sub_id].map(|place| &mut boards[place]));
-        sink(mn_msg::Role::from_facts(facts)?)?;
+        let Some(plan) = plans[*place].as_ref().filter(|_| wanted(member)) else { continue };
+        let role = &job.roles[*place];
+        let mut work = Split { job, plan, place: *place, role, moves: &moves, sticky: BUILT_IN, findings };
+        sink(work.facts(sub_id, member, &group, places[sub_id].map(|place| &mut boards[place])))?;
     }
-    Ok(group.members)
+    Ok(all)
+}
+
+/// What each role does; none for a role without members or with mistakes.
+pub fn plans<'a>(job: &'a Job, findings: &mut Findings) -> Vec<Option<Plan<'a>>> {
+    job.roles.iter().map(|role| (role.count > 0).then(|| plan(job, role, findings)).flatten()).collect()
 }
 
 fn check_prompts(job: &Job, plans: &[Option<Plan>], findings: &mut Findings) {
@@ -86,7 +96,9 @@ fn assign(job: &Job, members: &[(usize, Member)], boards: &[Board], findings: &m
         }
         own.push(free);
     }
-    let hosted = |member: &Member| members.iter().position(|(_, other)| Some(&other.job_id) == member.host.as_ref());
+    let ids: HashMap<&str, usize> =
+        members.iter().enumerate().map(|(place, (_, member))| (&*member.job_id, place)).collect();
+    let hosted = |member: &Member| member.host.as_deref().and_then(|host| ids.get(host).copied());
     members.iter().enumerate().map(|(place, (_, member))| own[hosted(member).unwrap_or(place)]).collect()
 }
 
@@ -94,18 +106,38 @@ fn assign(job: &Job, members: &[(usize, Member)], boards: &[Board], findings: &m
 struct Split<'a> {
     job: &'a Job,
     plan: &'a Plan<'a>,
+    place: usize,
     role: &'a Role,
+    moves: &'a Moves,
+    /// The limit that the last call set for those after it, in seconds.
+    sticky: u64,
     findings: &'a mut Findings,
 }
 
 impl Split<'_> {
-    fn facts(&mut self, sub_id: usize, member: &Member, group: &Group, board: Option<&mut Board>) -> Facts {
-        let (dictionary, board_findings) = match board {
-            Some(Board { dictionary, findings, .. }) => (dictionary.as_ref(), Some(findings)),
-            None => (None, None),
-        };
-        let mut actions = vec![self.deploy(dictionary), self.boot(dictionary, board_findings)];
-        actions.extend(self.tests(&member.job_id, dictionary));
+    fn facts(&mut self, sub_id: usize, member: &Member, group: &Group, mut board: Option<&mut Board>) -> Facts {
+        let mut actions = Vec::new();
+        let (mut stage, mut number) = (0, 0);
+        for (nth, block) in self.plan.blocks.iter().enumerate() {
+            let level = (nth + 1).to_string();
+            let action = match &block.work {
+                Work::Deploy(deploy) => self.deploy(level, block, deploy, board.as_deref()),
+                Work::Boot(boot) => self.boot(level, block, boot, board.as_deref_mut()),
+                Work::Test(definitions) => {
+                    stage += 1;
+                    let stage = Stage { level, number: stage - 1, first: number };
+                    number += definitions.len();
+                    self.test(&stage, block, definitions, &member.job_id, board.as_deref())
+                }
+                Work::Command(name) => self.command(level, block, name, board.as_deref()),
+                Work::Broken => continue,
+            };
+            actions.push(action);
+        }
+        let mut unsupported = self.plan.unsupported.clone();
+        unsupported.extend(board.as_deref_mut().map(|board| board.findings.take_unsupported()).unwrap_or_default());
+        let dictionary = board.as_deref().and_then(|board| board.dictionary.as_ref());
+        let context = self.role.context.as_ref();
         Facts {
             job_id: member.job_id.clone(),
             role: member.role.clone(),
@@ -125,9 +157,14 @@ impl Split<'_> {
                 .map(|awaited| Start { role: awaited.clone(), timeout: self.role.timeout.unwrap_or(START) }),
             environment: self.role.environment.clone(),
             metadata: self.job.metadata.clone(),
+            context: self.role.context.clone(),
+            essential: self.role.essential,
+            connection_timeouts: self.job.timeouts.connections.iter().cloned().collect(),
+            guest_definitions: self.moves.guest_definitions(self.place),
+            unsupported,
             device: dictionary.map(|dictionary| match member.host {
-                Some(_) => dictionary.for_guest(&member.job_id),
-                None => dictionary.for_host(&member.job_id),
+                Some(_) => dictionary.for_guest(&member.job_id, context),
+                None => dictionary.for_host(&member.job_id, context),
             }),
             actions,
             overlay: None,
@@ -138,87 +175,131 @@ impl Split<'_> {
         }
     }
 
-    fn deploy(&self, dictionary: Option<&Dictionary>) -> Action {
-        let (block, deploy) = self.plan.deploy;
-        let name = if matches!(deploy, Deploy::Ssh { .. }) { "scp-overlay" } else { "tftp-deploy" };
-        let mut action = role::Deploy {
-            level: "1".to_owned(),
-            timeout: scope(self.job, dictionary, block).resolve(name),
-            to: deploy.method().to_owned(),
-            overlay_level: format!("1.1.{}", test_definition_level(dictionary) + 1),
-            resources: Vec::new(),
-            authorize: None,
-            calls: Vec::new(),
-            os: block.os.clone(),
-        };
-        match deploy {
-            Deploy::Tftp { resources, authorize } => {
-                action.resources = resources.clone();
-                action.authorize = authorize.then(|| "ssh".to_owned());
-            }
-            Deploy::Ssh { call, .. } => action.calls = vec![call.clone()],
-        }
-        Action::Deploy(action)
+    fn scope<'s>(&'s self, block: &'s Block, board: Option<&'s Board>) -> Scope<'s> {
+        scope(self.job, board.and_then(|board| board.dictionary.as_ref()), block)
     }
 
-    fn boot(&mut self, dictionary: Option<&Dictionary>, board: Option<&mut Findings>) -> Action {
-        let (block, boot) = self.plan.boot;
-        let name = if matches!(boot.method, Method::Ssh { .. }) { "login-ssh" } else { "grub-main-action" };
-        let timeout = scope(self.job, dictionary, block).resolve(name);
+    /// The block as it stands, for a role that cannot be run.
+    fn kept(&self, block: &Block) -> Option<mn_msg::Object> {
+        if block.unsupported.is_empty() {
+            return None;
+        }
+        let entries = block.body.entries().iter().filter(|entry| entry.key != "role");
+        Some(entries.map(|entry| (entry.key.clone(), entry.value.value())).collect())
+    }
+
+    /// A call's limit holds for all that come after it.
+    fn calls(&mut self, block: &Block) -> Vec<BoundCall> {
+        let mut calls = Vec::new();
+        for call in &block.calls {
+            self.sticky = call.timeout.unwrap_or(self.sticky);
+            calls.push(call.message(self.sticky));
+        }
+        calls
+    }
+
+    fn deploy(&mut self, level: String, block: &Block, deploy: &Deploy, board: Option<&Board>) -> Action {
+        let actions = if deploy.to == "ssh" { SCP.as_slice() } else { &TFTP };
+        let scope = self.scope(block, board);
+        let (timeout, timeouts) = (scope.resolve(actions[0]), scope.limits(actions));
+        let dictionary = board.and_then(|board| board.dictionary.as_ref());
+        Action::Deploy(role::Deploy {
+            overlay_level: format!("{level}.1.{}", test_definition_level(dictionary) + 1),
+            level,
+            timeout,
+            to: deploy.to.clone(),
+            resources: deploy.resources.clone(),
+            authorize: (deploy.authorize && deploy.to != "ssh").then(|| "ssh".to_owned()),
+            os: deploy.os.clone(),
+            calls: self.calls(block),
+            block: self.kept(block),
+            timeouts,
+        })
+    }
+
+    fn boot(&mut self, level: String, block: &Block, boot: &Boot, board: Option<&mut Board>) -> Action {
+        let actions = if matches!(boot.method, Method::Ssh { .. }) { SSH.as_slice() } else { &GRUB };
+        let scope = self.scope(block, board.as_deref());
+        let (timeout, timeouts) = (scope.resolve(actions[0]), scope.limits(actions));
         let (host_id, host_key) = match &boot.method {
             Method::Ssh { host_id, host_key, .. } => (Some(host_id.clone()), Some(host_key.clone())),
-            Method::GrubEfi(_) => (None, None),
+            Method::GrubEfi(_) | Method::Other(_) => (None, None),
         };
         Action::Boot(role::Boot {
-            level: "2".to_owned(),
+            level,
             timeout,
             method: boot.method_name().to_owned(),
             prompts: boot.prompts.clone(),
-            dialogue: self.dialogue(timeout, dictionary, board),
+            dialogue: self.dialogue(timeout, block, boot, board),
             host_id,
             host_key,
+            calls: self.calls(block),
+            block: self.kept(block),
+            timeouts,
         })
     }
 
     /// Without a dictionary there is nothing to say to a board.
-    fn dialogue(&mut self, limit: u64, dictionary: Option<&Dictionary>, board: Option<&mut Findings>) -> Vec<Step> {
-        let (block, boot) = self.plan.boot;
-        let (Method::GrubEfi(grub), Some(dictionary), Some(board)) = (&boot.method, dictionary, board) else {
+    fn dialogue(&mut self, limit: u64, block: &Block, boot: &Boot, board: Option<&mut Board>) -> Vec<Step> {
+        let (Method::GrubEfi(grub), Some(Board { dictionary: Some(dictionary), findings, .. })) = (&boot.method, board)
+        else {
             return Vec::new();
         };
         let parts = Parts {
             grub,
             prompts: &boot.prompts,
-            tests_follow: !self.plan.tests.is_empty(),
+            tests_follow: self.plan.definitions().next().is_some(),
             board: dictionary,
             scope: scope(self.job, Some(dictionary), block),
             limit,
+            context: self.role.context.as_ref(),
         };
-        dialogue::compile(&parts, self.findings, board)
+        dialogue::compile(&parts, self.findings, findings)
     }
 
     /// Runs are numbered over all blocks of the role; their identifiers carry the numbers of LAVA's actions.
-    fn tests(&self, job_id: &str, dictionary: Option<&Dictionary>) -> Vec<Action> {
+    fn test(
+        &mut self,
+        stage: &Stage,
+        block: &Block,
+        definitions: &[Definition],
+        job_id: &str,
+        board: Option<&Board>,
+    ) -> Action {
+        let dictionary = board.and_then(|board| board.dictionary.as_ref());
         let level = test_definition_level(dictionary);
-        let mut number = 0;
-        let mut actions = Vec::new();
-        for (stage, (block, definitions)) in self.plan.tests.iter().enumerate() {
-            let mut listed = Vec::new();
-            for definition in *definitions {
-                let run = format!("{number}_{}", definition.name);
-                let uuid = format!("{job_id}_1.1.{level}.{}", 4 * number + 1);
-                listed.push(definition.message(run, uuid));
-                number += 1;
-            }
-            actions.push(Action::Test(role::Test {
-                level: (stage + 3).to_string(),
-                timeout: scope(self.job, dictionary, block).resolve("multinode-test"),
-                stage: u32::try_from(stage).unwrap_or(u32::MAX),
-                definitions: listed,
-            }));
+        let mut listed = Vec::new();
+        for (number, definition) in (stage.first..).zip(definitions) {
+            let uuid = format!("{job_id}_1.1.{level}.{}", 4 * number + 1);
+            let mut message = definition.message(format!("{number}_{}", definition.name), uuid);
+            self.moves.apply(self.place, number, definition, &mut message);
+            listed.push(message);
         }
-        actions
+        let name = if self.job.is_multinode { "multinode-test" } else { "lava-test-shell" };
+        Action::Test(role::Test {
+            level: stage.level.clone(),
+            timeout: self.scope(block, board).resolve(name),
+            stage: u32::try_from(stage.number).unwrap_or(u32::MAX),
+            definitions: listed,
+            calls: self.calls(block),
+            block: self.kept(block),
+            timeouts: role::Limits::new(),
+        })
     }
+
+    fn command(&self, level: String, block: &Block, name: &str, board: Option<&Board>) -> Action {
+        let timeout = self.scope(block, board).resolve("user-command");
+        Action::Command(role::Command { level, timeout, name: name.to_owned() })
+    }
+}
+
+/// A test block among the test blocks of a role.
+struct Stage {
+    level: String,
+    /// Its number, from 0.
+    number: usize,
+    /// The number of its first definition.
+    first: usize,
 }
 
 /// What decides about the timeouts of a block.
@@ -229,6 +310,7 @@ fn scope<'a>(job: &'a Job, dictionary: Option<&'a Dictionary>, block: &'a Block)
         device: dictionary.map_or(&NONE, |dictionary| &dictionary.timeouts),
         block: block.timeout,
         named: &block.timeouts,
+        attempts: block.attempts,
     }
 }
 
@@ -252,12 +334,34 @@ mod tests {
 
     fn role(name: &str, count: u32, kind: Kind) -> Role {
         let position = mn_yaml::Position::START;
-        Role { name: name.to_owned(), position, count, kind, start: None, timeout: None, environment: None }
+        Role {
+            name: name.to_owned(),
+            position,
+            count,
+            kind,
+            start: None,
+            timeout: None,
+            environment: None,
+            context: None,
+            essential: None,
+            unsupported: Vec::new(),
+            body: None,
+        }
     }
 
     fn assigned(roles: Vec<Role>, boards: &[Board]) -> (Vec<Option<usize>>, Findings) {
         let members = members(&roles, 1);
-        let job = Job { name: String::new(), timeouts: Default::default(), metadata: None, roles, blocks: Vec::new() };
+        let body = mn_yaml::parse(b"{}").unwrap().root.as_map().unwrap().clone();
+        let job = Job {
+            name: String::new(),
+            timeouts: Default::default(),
+            metadata: None,
+            roles,
+            blocks: Vec::new(),
+            is_multinode: true,
+            unsupported: Vec::new(),
+            body,
+        };
         let mut findings = Findings::new("job");
         (assign(&job, &members, boards, &mut findings), findings)
     }

@@ -2,7 +2,9 @@
 
 use crate::findings::Findings;
 use crate::read::{Keys, mapping};
+use crate::suggest::suggest;
 use mn_yaml::{Mapping, Node};
+use std::collections::BTreeMap;
 
 /// The timeout of what nobody gave one, in seconds.
 pub const BUILT_IN: u64 = 30;
@@ -26,6 +28,8 @@ pub struct JobTimeouts {
     pub actions: Named,
     /// A wait that has no other limit.
     pub connection: Option<u64>,
+    /// Such waits by the name of their action.
+    pub connections: Named,
 }
 
 /// What decides about the actions of one block, from weak to strong.
@@ -38,7 +42,87 @@ pub struct Scope<'a> {
     pub block: Option<u64>,
     /// The block's, by name.
     pub named: &'a Named,
+    /// How often a step that is tried again is tried in all.
+    pub attempts: u64,
 }
+
+/// The actions of the blocks that this version runs, by LAVA's names; the first is the block itself.
+pub const TFTP: [&str; 25] = [
+    "tftp-deploy",
+    "lava-overlay",
+    "ssh-authorize",
+    "lava-multinode-overlay",
+    "test-definition",
+    "git-repo-action",
+    "inline-repo-action",
+    "url-repo-action",
+    "test-overlay",
+    "test-install-overlay",
+    "test-runscript-overlay",
+    "compress-overlay",
+    "download-retry",
+    "http-download",
+    "file-download",
+    "prepare-tftp-overlay",
+    "extract-nfsrootfs",
+    "parse-persistent-nfs",
+    "extract-overlay-ramdisk",
+    "extract-modules",
+    "apply-overlay-tftp",
+    "prepare-kernel",
+    "configure-preseed-file",
+    "compress-ramdisk",
+    "deploy-device-env",
+];
+
+/// Likewise.
+pub const SCP: [&str; 15] = [
+    "scp-overlay",
+    "lava-overlay",
+    "lava-multinode-overlay",
+    "test-definition",
+    "git-repo-action",
+    "inline-repo-action",
+    "url-repo-action",
+    "test-overlay",
+    "test-install-overlay",
+    "test-runscript-overlay",
+    "compress-overlay",
+    "prepare-scp-overlay",
+    "extract-rootfs",
+    "extract-modules",
+    "deploy-device-env",
+];
+
+/// Likewise.
+pub const GRUB: [&str; 13] = [
+    "grub-main-action",
+    "bootloader-overlay",
+    "connect-device",
+    "reset-device",
+    "pdu-reboot",
+    "uefi-menu-interrupt",
+    "grub-efi-menu-selector",
+    "bootloader-interrupt",
+    "bootloader-commands",
+    "auto-login-action",
+    "login-action",
+    "expect-shell-connection",
+    "export-device-env",
+];
+
+/// Likewise.
+pub const SSH: [&str; 9] = [
+    "login-ssh",
+    "scp-deploy",
+    "prepare-ssh",
+    "ssh-connection",
+    "auto-login-action",
+    "login-action",
+    "expect-shell-connection",
+    "export-device-env",
+    "scp-overlay-unpack",
+];
 
 impl Scope<'_> {
     /// The timeout of the action `name` in seconds. The block's beats the dictionary's, as in LAVA.
@@ -51,7 +135,38 @@ impl Scope<'_> {
             .or(self.job.action)
             .unwrap_or(built_in)
     }
+
+    /// The timeouts in seconds of those actions of a block that do not have the block's.
+    pub fn limits(&self, actions: &[&str]) -> BTreeMap<String, u64> {
+        let Some(block) = actions.first().map(|name| self.resolve(name)) else { return BTreeMap::new() };
+        let limits = actions.iter().skip(1).map(|name| ((*name).to_owned(), self.inner(name)));
+        limits.filter(|(_, seconds)| *seconds != block).collect()
+    }
+
+    /// What is tried again has a share of the time of all attempts, unless it is named.
+    fn inner(&self, name: &str) -> u64 {
+        let named = by_name(self.named, name).or_else(|| by_name(&self.job.actions, name));
+        match named {
+            None if self.attempts > 1 && name.ends_with("-download") => self.resolve("download-retry") / self.attempts,
+            _ => self.resolve(name),
+        }
+    }
 }
+
+/// A name that is nearly one of an action's holds for nothing.
+fn check_names(map: &Mapping, key: &str, findings: &mut Findings) {
+    let known = || TFTP.iter().chain(&SCP).chain(&GRUB).chain(&SSH).chain(&TESTS).copied();
+    let Some(map) = map.get(key).and_then(|node| node.as_map().ok()) else { return };
+    for entry in map.entries().iter().filter(|entry| !known().any(|name| name == entry.key)) {
+        let hint = suggest(&entry.key, known());
+        if !hint.is_empty() {
+            findings.warn(entry.key_position, format!("'{}' is no action{hint}", entry.key));
+        }
+    }
+}
+
+/// The actions of a test block.
+const TESTS: [&str; 3] = ["multinode-test", "lava-test-shell", "lava-test-retry"];
 
 fn by_name(named: &Named, name: &str) -> Option<u64> {
     named.iter().find(|(known, _)| known == name).map(|(_, seconds)| *seconds)
@@ -74,12 +189,13 @@ pub fn read_job(map: &Mapping, findings: &mut Findings) -> JobTimeouts {
     };
     let (action, connection) = (within("action"), within("connection"));
     let actions = read_named(map, "actions", Some(job), findings);
-    read_named(map, "connections", Some(job), findings);
-    JobTimeouts { job, action, actions, connection }
+    let connections = read_named(map, "connections", Some(job), findings);
+    JobTimeouts { job, action, actions, connection, connections }
 }
 
 /// A mapping from names to timeouts, each within the job's when that is given.
 pub fn read_named(map: &Mapping, key: &str, job: Option<u64>, findings: &mut Findings) -> Named {
+    check_names(map, key, findings);
     let Some(map) = mapping(map, key, findings) else { return Named::new() };
     let mut named = Named::new();
     for entry in map.entries() {
@@ -170,7 +286,7 @@ mod tests {
         let mut job = JobTimeouts { job: 900, ..JobTimeouts::default() };
         let (mut device, mut block, mut own) = (Named::new(), None, Named::new());
         let resolve = |job: &JobTimeouts, device: &Named, block, own: &Named| {
-            Scope { job, device, block, named: own }.resolve("bootloader-commands")
+            Scope { job, device, block, named: own, attempts: 1 }.resolve("bootloader-commands")
         };
         assert_eq!(resolve(&job, &device, block, &own), 90);
         job.action = Some(300);
@@ -183,6 +299,31 @@ mod tests {
         assert_eq!(resolve(&job, &device, block, &own), 100);
         own = named("bootloader-commands", 50);
         assert_eq!(resolve(&job, &device, block, &own), 50);
+    }
+
+    #[test]
+    fn only_what_differs_from_the_block_is_listed_and_attempts_share_their_time() {
+        let named = |name: &str, seconds| (name.to_owned(), seconds);
+        let job = JobTimeouts { job: 900, action: Some(60), ..JobTimeouts::default() };
+        let device = vec![named("http-download", 20)];
+        let mut scope = Scope { job: &job, device: &device, block: None, named: &Vec::new(), attempts: 1 };
+        assert_eq!(scope.limits(&TFTP), [named("http-download", 20)].into());
+        scope.block = Some(90);
+        assert!(scope.limits(&TFTP).is_empty(), "the block's beats the dictionary's");
+        scope.attempts = 3;
+        assert_eq!(scope.limits(&TFTP), [named("file-download", 30), named("http-download", 30)].into());
+        let own = vec![named("http-download", 80)];
+        scope.named = &own;
+        assert_eq!(scope.limits(&TFTP)["http-download"], 80);
+    }
+
+    #[test]
+    fn a_misspelt_action_is_told() {
+        let document =
+            mn_yaml::parse(b"{job: {minutes: 9}, actions: {login-acton: {minutes: 1}, other: {minutes: 1}}}");
+        let mut findings = Findings::new("job");
+        read_job(document.unwrap().root.as_map().unwrap(), &mut findings);
+        assert_eq!(findings.warning_lines(), ["job:1:31: 'login-acton' is no action: did you mean 'login-action'?"]);
     }
 
     #[test]
