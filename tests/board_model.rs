@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use pumice_tests::tool_path;
+use pumice_tests::{as_root, may_unshare, tool_path};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::UdpSocket;
@@ -20,6 +20,9 @@ const LIMIT: Duration = Duration::from_secs(20);
 fn in_lab(name: &str, test: impl FnOnce()) {
     if std::env::var_os("BOARD_MODEL_TEST_IN_LAB").is_some() {
         return test();
+    }
+    if !may_unshare(&[as_root(), &["--net", "--mount", "--pid", "--fork"]].concat()) {
+        return;
     }
     let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("board/lab");
     let output = Command::new(lab)

@@ -5,4 +5,5 @@ set -u
 . "$(dirname -- "$0")/lib.sh"
 # shellcheck source=mustang.sh
 . "$top/tests/pipe/mustang.sh"
+need lab true
 judge model

@@ -5,4 +5,6 @@ set -u
 . "$(dirname -- "$0")/lib.sh"
 # shellcheck source=mustang.sh
 . "$top/tests/pipe/mustang.sh"
+need lab true
+need sh -c ': <>/dev/net/tun'
 judge qemu

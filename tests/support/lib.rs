@@ -26,6 +26,27 @@ pub fn tool(name: &str) -> Command {
     command
 }
 
+/// Whether this user may make the namespaces that these options of unshare(1) name. Where not, says that the current
+/// test is not run, and why.
+///
+/// # Panics
+/// When there is no unshare(1).
+pub fn may_unshare(options: &[&str]) -> bool {
+    let output = Command::new("unshare").args(options).arg("true").output().expect("unshare runs");
+    if !output.status.success() {
+        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        // Not by a macro: the harness would keep that of a test that passes.
+        let _ = std::io::stderr().write_all(format!("{test}: not run: {reason}").as_bytes());
+    }
+    output.status.success()
+}
+
+/// The options of unshare(1) that make an ordinary user the root of the namespaces, and change nothing for root.
+pub fn as_root() -> &'static [&'static str] {
+    if nix::unistd::geteuid().is_root() { &[] } else { &["--map-root-user"] }
+}
+
 /// A file of tests/data.
 pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)

@@ -1,5 +1,6 @@
 use crate::board::hang;
 use crate::fault::Fault;
+use crate::groups;
 use crate::root::{self, Root};
 use crate::screen::Screen;
 use mn_cli::{Result, Status};
@@ -31,6 +32,7 @@ pub fn boot(mut screen: Screen, arguments: &str, faults: &[Fault]) -> Result<Sta
     if faults.contains(&Fault::NoLogin) {
         hang();
     }
+    groups::tolerate()?;
     let error = root::enter(root, screen)?;
     // The terminal is the root's by now.
     let mut screen = Screen::open()?;

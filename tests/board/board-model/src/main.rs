@@ -10,6 +10,7 @@ mod cli;
 mod console;
 mod control;
 mod fault;
+mod groups;
 mod grub;
 mod kernel;
 mod leash;
