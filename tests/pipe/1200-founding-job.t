@@ -26,8 +26,9 @@ warnings () {
 		"$job" "$(place 2 '^ *install:')" "$(place 1 '^ *install:')"
 	for packages in 'openssh-server net-tools iproute2' 'curl usbutils iputils-ping'
 	do
-		printf "4 serial-expect: warning: lava-install-packages: cannot install '%s': %s; going on without\n" \
-			"$packages" 'no apt-get on this system'
+		printf "4 serial-expect: warning: lava-install-packages: cannot install '%s': %s; %s\n" "$packages" \
+			'no package manager on this system (apt-get, dnf, yum, apk, opkg, pacman, zypper)' \
+			'going on without, as the job names no os'
 	done
 }
 
@@ -64,8 +65,10 @@ judge_job () {
 	run_job "$@"
 	check "$name: mn-run ends with 0 within 180 s" test "$status" -eq 0
 	warnings >"$scratch/warnings"
+	# Without the source lines below each, and without what its time limits deserve: tests of job-split look at that.
+	grep -E '^([0-9]+ )?[a-z-]+: ' "$scratch/err" | grep -v 'may need [0-9]* s to deploy and boot$' >"$scratch/said"
 	check "$name: a key given twice, prompts that never come, missing packages: warnings, nothing else" \
-		diff -u "$scratch/warnings" "$scratch/err"
+		diff -u "$scratch/warnings" "$scratch/said"
 	check "$name: the table counts four members" grep -q '^4 members: .* 0 failed, 0 skipped, 0 unknown$' "$scratch/out"
 	check "$name: every case of every suite of every member passed" \
 		diff -u "$top/tests/pipe/founding.expected" "$scratch/results"

@@ -153,9 +153,21 @@ impl Scope<'_> {
     }
 }
 
+/// Actions of other blocks and methods that LAVA's own dictionaries limit.
+const ELSEWHERE: [&str; 8] = [
+    "finalize",
+    "lava-test-retry",
+    "lava-test-shell",
+    "nfs-deploy",
+    "power-off",
+    "umount-retry",
+    "uboot-commands",
+    "uefi-commands",
+];
+
 /// A name that is nearly one of an action's holds for nothing.
 fn check_names(map: &Mapping, key: &str, findings: &mut Findings) {
-    let known = || TFTP.iter().chain(&SCP).chain(&GRUB).chain(&SSH).chain(&TESTS).copied();
+    let known = || TFTP.iter().chain(&SCP).chain(&GRUB).chain(&SSH).chain(&TESTS).chain(&ELSEWHERE).copied();
     let Some(map) = map.get(key).and_then(|node| node.as_map().ok()) else { return };
     for entry in map.entries().iter().filter(|entry| !known().any(|name| name == entry.key)) {
         let hint = suggest(&entry.key, known());

@@ -64,9 +64,10 @@ pub fn power_off(board: &mut Board, wires: &mut Wires, report: &mut Report, sign
     // A reader that is gone must not keep the board on.
     let _ = report.step("power-off", "switching the board off");
     let until = wires.now() + POWER_OFF;
-    let mut power = Power::start("power_off", commands, board.dir.as_ref())?;
     let mut signals = usize::from(signalled);
+    // Before the command is there to be cut short: a signal that comes after it has begun counts.
     wires.forget_signals();
+    let mut power = Power::start("power_off", commands, board.dir.as_ref())?;
     while power.check()? == Progress::Running {
         let turned = wires.turn(Some(until));
         // Only a second signal cuts this short; what else may be lost by now is of no use any more.

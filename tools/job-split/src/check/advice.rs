@@ -43,7 +43,11 @@ impl<'a> Advice<'a> {
         }
     }
 
+    /// Notes are for who asked to have the job checked, not for each run.
     fn tell(&mut self, level: Level, at: Position, text: String, also: Vec<(Position, String)>) {
+        if level == Level::Note && self.level != Level::Stuck {
+            return;
+        }
         self.findings.add(Finding { at, level, text, also });
     }
 
