@@ -87,6 +87,21 @@ impl TestDefinition {
             document,
         })
     }
+
+    /// Adds packages to those that it installs, each once.
+    pub fn install_also(&mut self, packages: impl IntoIterator<Item = String>) {
+        for package in packages {
+            let deps = &mut self.install.get_or_insert_default().deps;
+            if !deps.contains(&package) {
+                deps.push(package);
+            }
+        }
+    }
+}
+
+/// Whether `skip_install` leaves a part of `install` out.
+pub fn skips(skip_install: &[String], part: &str) -> bool {
+    skip_install.iter().any(|skipped| skipped == part || skipped == "all")
 }
 
 impl Install {
@@ -96,7 +111,7 @@ impl Install {
         if let Some(unknown) = skip.iter().find(|part| !PARTS.contains(&part.as_str())) {
             return Err(format!("the job's 'skip_install' has '{unknown}', which is none of {}", PARTS.join(", ")));
         }
-        let wanted = |part: &str| !skip.iter().any(|skipped| skipped == part || skipped == "all");
+        let wanted = |part: &str| !skips(skip, part);
         let part = |name: &str| match wanted(name) {
             true => texts(install, "install", name).map(Option::unwrap_or_default),
             false => Ok(Vec::new()),
@@ -284,6 +299,19 @@ mod tests {
             TestDefinition::new(definition(install.clone()), terms).unwrap().install.unwrap().deps
         };
         assert_eq!((of(None), of(Some("debian"))), (vec!["a".to_owned()], vec!["a".to_owned(), "b".to_owned()]));
+    }
+
+    #[test]
+    fn packages_of_others_come_after_its_own_and_each_once() {
+        let with = |packages: &[&str], extra: Value| {
+            let mut definition = TestDefinition::new(definition(extra), Terms::default()).unwrap();
+            definition.install_also(packages.iter().map(|&package| package.to_owned()));
+            definition.install.map(|install| install.deps.join(" "))
+        };
+        let own = json!({"install": {"deps": ["b", "a"]}});
+        assert_eq!(with(&["c", "a", "c"], own.clone()).as_deref(), Some("b a c"));
+        assert_eq!(with(&["c"], json!({})).as_deref(), Some("c"));
+        assert_eq!(with(&[], json!({})), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The work on one role message: fetch, lay out, write.
 
-use mn_cli::{Cannot, Deadline, Error, Result, Signals};
+use mn_cli::{Cannot, Deadline, Error, Result, Signals, Status};
 use mn_msg::role::{Definition, Deploy, Facts, Overlay, Run, Test};
 use mn_msg::{Role, RunDir};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use std::time::Duration;
 use crate::archive::{self, Archive};
 use crate::checkout::{self, History};
 use crate::cli::Options;
-use crate::definition::{Terms, TestDefinition};
-use crate::git::{Repositories, Source, shown};
+use crate::definition::{Terms, TestDefinition, skips};
+use crate::git::{Repositories, Repository, Source, shown};
 use crate::layout::{self, Lab, Place, Prepared};
 use crate::listing;
 use crate::mirror::{Mirrors, Refresh};
@@ -127,15 +128,20 @@ impl Packer {
         let os = role.deploy().and_then(|deploy| deploy.os.as_deref());
         for test in role.tests() {
             for order in &test.definitions {
-                prepared.push(self.add_definition(job, test, order, os, &mut tree)?);
+                prepared.push(self.prepare(job, test, order, os, &mut tree)?);
             }
+        }
+        self.install_for_guests(role.facts(), job, os, &mut prepared)?;
+        for prepared in &prepared {
+            let added = layout::add_definition(&mut tree, &job.place, prepared);
+            added.map_err(|error| cannot_use(prepared.order, &error))?;
         }
         layout::add_lists(&mut tree, &job.place, &prepared).map_err(wrong)?;
         Ok((tree, prepared))
     }
 
-    /// Fetches one definition and lays it out.
-    fn add_definition<'a>(
+    /// Fetches one definition, lays out what it comes with and takes it apart.
+    fn prepare<'a>(
         &mut self,
         job: &Job,
         test: &Test,
@@ -148,12 +154,9 @@ impl Packer {
         let (document, commit_id) = match order.from.as_str() {
             "inline" => (order.definition.clone().unwrap_or_default(), None),
             "git" => {
-                let source = Source::new(order).map_err(wrong)?;
-                let clone = self.repositories.get(&source, &job.into, job.deadline, &mut self.signals);
-                let clone = clone.map_err(|error| cannot_fetch(order, &error))?;
+                let (clone, document) = self.read_clone(job, order)?;
                 checkout::add(tree, clone.path(), &member, history(order))?;
-                let bytes = checkout::read(clone.path(), &order.path).map_err(wrong)?;
-                (read_yaml(order, &bytes).map_err(wrong)?, Some(clone.commit_id.clone()))
+                (document, Some(clone.commit_id.clone()))
             }
             "url" => {
                 let unpacked = self.archives.get(order, &job.into, job.deadline, &mut self.signals);
@@ -163,16 +166,55 @@ impl Packer {
             }
             other => return Err(wrong(format!("'from: {other}' is not supported by this version"))),
         };
-        let terms = Terms {
-            parameters: order.parameters.as_ref(),
-            skip_install: order.skip_install.as_deref().unwrap_or_default(),
-            os,
-        };
-        let definition = TestDefinition::new(document, terms).map_err(wrong)?;
+        let mut definition = TestDefinition::new(document, terms(order, os)).map_err(wrong)?;
+        if !skips_packages(order) {
+            definition.install_also(order.deps.iter().cloned());
+        }
         self.add_repositories(job, order, &definition, &member, tree)?;
-        let prepared = Prepared { stage: test.stage, order, definition, commit_id };
-        layout::add_definition(tree, &job.place, &prepared).map_err(wrong)?;
-        Ok(prepared)
+        Ok(Prepared { stage: test.stage, order, definition, commit_id })
+    }
+
+    /// The clone that a definition from git is in, and what its file says.
+    fn read_clone(&mut self, job: &Job, order: &Definition) -> Result<(&Repository, Value)> {
+        let wrong = |error: String| cannot_use(order, &error);
+        let source = Source::new(order).map_err(wrong)?;
+        let clone = self.repositories.get(&source, &job.into, job.deadline, &mut self.signals);
+        let clone = clone.map_err(|error| cannot_fetch(order, &error))?;
+        let bytes = checkout::read(clone.path(), &order.path).map_err(wrong)?;
+        Ok((clone, read_yaml(order, &bytes).map_err(wrong)?))
+    }
+
+    /// Lets the host's first definition install what its guests' definitions from git need. It comes last: a guest's
+    /// repository that does not answer takes no time from the host's own.
+    fn install_for_guests(
+        &mut self,
+        facts: &Facts,
+        job: &Job,
+        os: Option<&str>,
+        prepared: &mut [Prepared],
+    ) -> Result<()> {
+        let Some(first) = prepared.first_mut().filter(|first| !skips_packages(first.order)) else { return Ok(()) };
+        for order in &facts.guest_definitions {
+            match self.packages_of_guest(job, order, os) {
+                Ok(packages) => first.definition.install_also(packages),
+                Err(error) if matches!(error.status(), Status::Signal(_)) => return Err(error),
+                // The guest that runs it fails for it.
+                Err(error) => {
+                    let role = &facts.role;
+                    mn_cli::warn(format_args!("packages of a guest are not installed by the role '{role}': {error}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The packages of a guest's definition, but for those that need the guest's own variables to be named.
+    fn packages_of_guest(&mut self, job: &Job, order: &Definition, os: Option<&str>) -> Result<Vec<String>> {
+        let (_, document) = self.read_clone(job, order)?;
+        let definition = TestDefinition::new(document, terms(order, os)).map_err(|error| cannot_use(order, &error))?;
+        let mut packages = definition.install.map(|install| install.deps).unwrap_or_default();
+        packages.retain(|package| !package.contains('$'));
+        Ok(packages)
     }
 
     /// Clones what the definition's `install: git-repos` lists into its directory, without the histories.
@@ -237,6 +279,15 @@ fn archive_name(template: &str, facts: &Facts, deploy: &Deploy) -> std::result::
     Ok(name)
 }
 
+fn terms<'a>(order: &'a Definition, os: Option<&'a str>) -> Terms<'a> {
+    let skip_install = order.skip_install.as_deref().unwrap_or_default();
+    Terms { parameters: order.parameters.as_ref(), skip_install, os }
+}
+
+fn skips_packages(order: &Definition) -> bool {
+    skips(order.skip_install.as_deref().unwrap_or_default(), "deps")
+}
+
 /// A definition as diagnostics name it.
 fn named(order: &Definition) -> String {
     match &order.repository {
@@ -270,7 +321,7 @@ fn cannot_fetch_what(what: &str, error: &Error) -> Error {
     Error::new(error.status(), format_args!("cannot fetch {what}: {reason}"))
 }
 
-fn read_yaml(order: &Definition, bytes: &[u8]) -> std::result::Result<serde_json::Value, String> {
+fn read_yaml(order: &Definition, bytes: &[u8]) -> std::result::Result<Value, String> {
     let document = mn_yaml::parse(bytes).map_err(|error| error.to_string())?;
     for warning in &document.warnings {
         mn_cli::warn(format_args!("{}:{warning}", order.path));
