@@ -8,6 +8,7 @@
 pub mod dialogue;
 pub mod expect;
 pub mod kernel;
+mod life;
 pub mod lines;
 pub mod marker;
 pub mod matcher;
