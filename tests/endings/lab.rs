@@ -213,8 +213,8 @@ fn victim(tool: &str, member: Option<&str>, run: &Path) -> Option<Pid> {
         session.is_none_or(|id| process.session == id && (tool != "host" || process.id == id))
     };
     let processes = world::processes().into_iter();
-    let found = processes.filter(|process| process.name == tool && of_it(process)).map(|process| process.id);
-    found.last().map(Pid::from_raw)
+    let mut found = processes.filter(|process| process.name == tool && of_it(process)).map(|process| process.id);
+    found.next_back().map(Pid::from_raw)
 }
 
 /// The exit status; none when it had to be killed.
@@ -242,7 +242,9 @@ fn judge(case: &Case, status: Option<i32>, hit: bool, took: Duration, said: &str
         wrong.push(format!("took {took:.1?}, more than {:?}", case.limit));
     }
     let named = said.lines().any(|line| line.starts_with("first cause: 2") && line.contains(case.says));
-    if status != Some(0) && !case.says.is_empty() && !named {
+    // A signal that comes before the members has nobody to be the cause for.
+    let early = matches!(case.cause, Cause::Signal(..)) && said.is_empty();
+    if status != Some(0) && !case.says.is_empty() && !named && !early {
         wrong.push(format!("no first cause with '{}'", case.says));
     }
     wrong
