@@ -41,6 +41,11 @@ bench: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
 	target/release/pumice-bench
 
+# Every ending of the main job on the board model, at many moments; half an hour.
+endings: packages
+	$(CARGO) build --release $(CARGOFLAGS) --workspace
+	target/release/pumice-endings --full
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(CARGOFLAGS) --quiet -- -D warnings
@@ -75,4 +80,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all check demo bench lint packages install uninstall clean
+.PHONY: all check demo bench endings lint packages install uninstall clean

@@ -13,7 +13,7 @@ use crate::expect::{Expect, Hit};
 use crate::kernel::{Report, Watch};
 use crate::lines::{Lines, readable};
 use crate::results::{Record, duration, lava};
-use crate::script::{self, BadStep, Fault, Nudge, Op, Secret, Then, Typed, Wait};
+use crate::script::{self, BadStep, Fault, Nudge, Op, Secret, Then, Typed, Wait, Watching};
 
 /// Silence after which a pattern that asks for the end of the text may match.
 const QUIET: Duration = Duration::from_millis(100);
@@ -76,6 +76,8 @@ struct Step {
     began: Duration,
     end: Duration,
     watch: Option<Watch>,
+    /// Whether the record lists what was reported.
+    listed: bool,
 }
 
 /// Something fatal was seen; its last words are awaited.
@@ -213,7 +215,8 @@ impl Dialogue {
             match op {
                 Op::Begin { name, timeout, watch } => {
                     self.begin(&name, timeout, now, acts);
-                    self.step.watch = watch.then(Watch::default);
+                    self.step.watch = (watch != Watching::No).then(Watch::default);
+                    self.step.listed = watch == Watching::All;
                 }
                 Op::Power(command) => {
                     acts.push(Act::Step(self.step.name.clone(), format!("running '{command}'")));
@@ -355,7 +358,7 @@ impl Dialogue {
         let text = format!("{what}: '{}'", first.trim());
         let fatal = json!({"kind": report.kind, "message": report.message});
         self.kernel_record("fail", Some(fatal), now, acts);
-        self.fail(Fault::No, text, now, acts);
+        self.fail(Fault::Dead, text, now, acts);
     }
 
     fn expire(&mut self, now: Duration, acts: &mut Vec<Act>) {
@@ -397,9 +400,12 @@ impl Dialogue {
         }
     }
 
-    /// The record of what the kernel reported, once, at the end of the step that looked for it.
+    /// The record of what the kernel reported, once, at the end of the step that looked for all of it, or when it died.
     fn kernel_record(&mut self, result: &str, fatal: Option<Value>, now: Duration, acts: &mut Vec<Act>) {
         let Some(mut watch) = self.step.watch.take() else { return };
+        if fatal.is_none() && !self.step.listed {
+            return;
+        }
         watch.flush();
         let noted = watch.reports().iter().map(|report| json!({"kind": report.kind, "message": report.message}));
         let all: Vec<Value> = noted.chain(fatal).collect();
@@ -648,7 +654,7 @@ mod tests {
         let bench = to_kernel().push(panic).after(12);
         let text =
             "login-action: the kernel panicked: '[ 2.0] Kernel panic - not syncing: VFS: Unable to mount root fs'";
-        assert_eq!(bench.failure(), (Fault::No, text));
+        assert_eq!(bench.failure(), (Fault::Dead, text));
         assert_eq!(bench.records()[4..], [("kernel-messages", "fail"), ("login-action", "fail")]);
     }
 
@@ -657,7 +663,7 @@ mod tests {
         let panic =
             "Kernel panic - not syncing: x\r\nlogin: root@board:\r\n---[ end Kernel panic - not syncing: x ]---\r\n";
         let bench = to_kernel().push(panic);
-        assert_eq!(bench.failure().0, Fault::No);
+        assert_eq!(bench.failure().0, Fault::Dead);
     }
 
     #[test]

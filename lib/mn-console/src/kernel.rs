@@ -73,6 +73,11 @@ const STARTS: [Start; 13] = [
     noted("invalid opcode:", Until::Line, "invalid opcode"),
 ];
 
+/// The weight of the report that a line begins, if it begins one.
+pub(crate) fn weight_of(line: &str) -> Option<Weight> {
+    STARTS.iter().find(|start| line.contains(start.text)).map(|start| start.weight)
+}
+
 /// Watches a console for reports.
 #[derive(Debug, Default)]
 pub struct Watch {

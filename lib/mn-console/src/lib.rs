@@ -9,6 +9,7 @@ pub mod dialogue;
 pub mod expect;
 pub mod journal;
 pub mod kernel;
+mod life;
 pub mod lines;
 pub mod marker;
 pub mod matcher;

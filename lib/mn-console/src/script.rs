@@ -14,8 +14,10 @@ use crate::template;
 /// How a boot can fail; the statuses of mn-exit(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The board's answer is no: its kernel died. Status 1.
+    /// The board's answer is no. Status 1.
     No,
+    /// The board's kernel died, or the board began again: nothing that ran on it is left. Status 1.
+    Dead,
     /// The job or the dictionary does not fit the board. Status 2.
     Wrong,
     /// The firmware or the bootloader failed. Status 3.
@@ -73,6 +75,17 @@ pub enum Secret {
     No,
 }
 
+/// Whether the kernel's reports are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watching {
+    /// The board is as an earlier life has left it.
+    No,
+    /// For those that end the boot.
+    Fatal,
+    /// For all of them, which the step's record lists.
+    All,
+}
+
 /// A single thing to do.
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
@@ -80,7 +93,7 @@ pub(crate) enum Op {
     Begin {
         name: String,
         timeout: Duration,
-        watch: bool,
+        watch: Watching,
     },
     Power(String),
     /// Let the board finish what it says: the newline that went with an interrupt key makes a bootloader prompt twice,
@@ -115,8 +128,14 @@ const ERROR: Then = Then::Fail(Fault::Lab, "the bootloader failed");
 /// a step has none of its own.
 pub(crate) fn compile(boot: &Boot, staged: &Object, delay: Duration) -> Result<Vec<Op>, BadStep> {
     let mut ops = Vec::new();
+    let mut powered = false;
     for step in &boot.dialogue {
-        let watch = matches!(step.work, Work::Login { kernel_messages: true, .. });
+        let watch = match step.work {
+            Work::Login { kernel_messages: true, .. } => Watching::All,
+            _ if powered => Watching::Fatal,
+            _ => Watching::No,
+        };
+        powered |= matches!(step.work, Work::Power { .. });
         let timeout = Duration::from_secs(step.timeout);
         ops.push(Op::Begin { name: step.name.clone(), timeout, watch });
         let work = operations(&step.work, staged, delay);

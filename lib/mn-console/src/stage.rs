@@ -8,8 +8,10 @@ use std::time::Duration;
 use mn_msg::role::Run;
 
 use crate::dialogue::whole_seconds;
+use crate::life::Life;
 use crate::lines::Lines;
 use crate::marker::{self, Mark};
+use crate::matcher::Patterns;
 use crate::parse::Parser;
 use crate::reply::{self, Answer};
 use crate::results::{Asked, Record, Recorder, Turn};
@@ -42,6 +44,8 @@ pub struct Plan {
     pub delay: Duration,
     /// The time in which the shell has to answer at all.
     pub patience: Duration,
+    /// Where the console is a board's own: what its firmware says when it begins anew.
+    pub board: Option<Patterns>,
 }
 
 /// What is to be done.
@@ -91,6 +95,7 @@ pub struct Stage {
     lines: Lines,
     recorder: Recorder,
     parser: Option<Parser>,
+    life: Option<Life>,
     open: BTreeMap<u64, (Request, Asked)>,
     next_ask: u64,
     /// Whether a definition has begun, or failed to be installed.
@@ -104,6 +109,7 @@ impl Stage {
     pub fn new(plan: Plan, offset: u64) -> Stage {
         let token = format!("{}.{}", plan.job_id, plan.stage);
         let recorder = Recorder::new(plan.stage, &plan.level, plan.runs.clone());
+        let life = plan.board.as_ref().map(Life::new);
         Stage {
             plan,
             token,
@@ -115,6 +121,7 @@ impl Stage {
             lines: Lines::new(8),
             recorder,
             parser: None,
+            life,
             open: BTreeMap::new(),
             next_ask: 0,
             ran: false,
@@ -155,6 +162,11 @@ impl Stage {
         while self.phase != Phase::Over {
             let (used, event) = self.scanner.next(rest);
             self.pass(&rest[..used], &mut acts);
+            let death = self.life.as_mut().and_then(|life| life.push(&rest[..used], now));
+            if let Some(reason) = death {
+                self.fail(Fault::Dead, reason, now, &mut acts);
+                break;
+            }
             rest = &rest[used..];
             match event {
                 Some(event) => self.event(event, now, &mut acts),
@@ -290,6 +302,10 @@ impl Stage {
         let mut acts = Vec::new();
         match self.phase {
             Phase::Over => {}
+            _ if self.life.as_ref().is_some_and(|life| life.over_at().is_some_and(|at| now >= at)) => {
+                let reason = self.life.take().map(Life::into_reason).unwrap_or_default();
+                self.fail(Fault::Dead, reason, now, &mut acts);
+            }
             Phase::Ending { until } if now >= until.min(self.end) => self.finish(now, &mut acts),
             Phase::Asking { .. } if now >= self.ready_by.min(self.end) => {
                 let after = whole_seconds(now.saturating_sub(self.began));
@@ -320,12 +336,14 @@ impl Stage {
 
     /// When [`Stage::tick`] is to be called at the latest.
     pub fn next_tick(&self) -> Option<Duration> {
-        match self.phase {
-            Phase::Over => None,
-            Phase::Asking { again } => Some(again.min(self.ready_by).min(self.end)),
-            Phase::Running => Some(self.end),
-            Phase::Ending { until } => Some(until.min(self.end)),
-        }
+        let next = match self.phase {
+            Phase::Over => return None,
+            Phase::Asking { again } => again.min(self.ready_by).min(self.end),
+            Phase::Running => self.end,
+            Phase::Ending { until } => until.min(self.end),
+        };
+        let over = self.life.as_ref().and_then(Life::over_at);
+        Some(over.map_or(next, |over| over.min(next)))
     }
 
     /// The runner has ended, as it said itself or as the shell said: the stage is over when the other has been heard
@@ -402,6 +420,7 @@ mod tests {
                 runs: serde_json::from_value(runs).unwrap(),
                 delay: Duration::ZERO,
                 patience: Duration::from_secs(30),
+                board: Some(Patterns::new(&["The default boot selection"]).unwrap()),
             },
             0,
         )
@@ -409,6 +428,30 @@ mod tests {
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_kernel_that_panics_and_is_silent_ends_the_stage() {
+        let (mut stage, _) = started();
+        assert_eq!(stage.push(b"\r\n[    9.1] Kernel panic - not syncing: sysrq\r\n", seconds(3)), []);
+        let at = stage.next_tick().unwrap();
+        assert!(at > seconds(3) && at <= seconds(13), "{at:?}");
+        let text = "test stage 0: the kernel panicked: '[    9.1] Kernel panic - not syncing: sysrq'";
+        assert_eq!(stage.tick(at).last(), Some(&Act::Fail(Fault::Dead, text.into())));
+    }
+
+    #[test]
+    fn a_test_that_prints_an_old_panic_goes_on() {
+        let (mut stage, _) = started();
+        stage.push(b"[    9.1] Kernel panic - not syncing: old\r\nnext line\r\n", seconds(3));
+        assert_eq!(stage.next_tick(), Some(seconds(300)));
+    }
+
+    #[test]
+    fn a_board_that_begins_anew_ends_the_stage() {
+        let (mut stage, _) = started();
+        let acts = stage.push(b"The default boot selection will start in 5 s", seconds(3));
+        assert!(matches!(acts.last(), Some(Act::Fail(Fault::Dead, text)) if text.contains("the board has restarted")));
     }
 
     fn started() -> (Stage, Vec<Act>) {

@@ -11,6 +11,9 @@ struct Arguments {
     /// Print WHAT as it comes until SIGTERM: all, or diagnostics only; RESULTS is a run directory
     #[arg(long, value_name = "WHAT")]
     follow: Option<Follow>,
+    /// Print why the run did not end well: the first cause, then what followed; RESULTS is a run directory
+    #[arg(long, conflicts_with = "follow")]
+    why: bool,
     /// A file of results, a run directory, or - for standard input
     #[arg(value_name = "RESULTS")]
     path: PathBuf,
@@ -29,6 +32,8 @@ pub enum Follow {
 pub struct Options {
     /// Follow a run instead of printing its table.
     pub follow: Option<Follow>,
+    /// Say why it did not end well instead.
+    pub why: bool,
     /// Where the results are.
     pub path: PathBuf,
 }
@@ -39,7 +44,7 @@ impl Options {
     /// # Errors
     /// A usage error, status 2.
     pub fn from_args() -> Result<Self> {
-        let Arguments { follow, path } = mn_cli::options()?;
-        Ok(Self { follow, path })
+        let Arguments { follow, why, path } = mn_cli::options()?;
+        Ok(Self { follow, why, path })
     }
 }

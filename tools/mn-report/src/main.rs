@@ -6,6 +6,7 @@ mod lines;
 mod progress;
 mod results;
 mod table;
+mod why;
 
 use mn_cli::{Cannot, Result, Status};
 use std::io::Write;
@@ -13,8 +14,12 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     mn_cli::run("mn-report", || match cli::Options::from_args()? {
-        cli::Options { follow: Some(what), path } => follow::until_told(&path, what),
-        cli::Options { follow: None, path } => {
+        cli::Options { follow: Some(what), path, .. } => follow::until_told(&path, what),
+        cli::Options { why: true, path, .. } => {
+            print(&why::render(&path)?)?;
+            Ok(Status::Success)
+        }
+        cli::Options { path, .. } => {
             let results = results::read(&path)?;
             print(&table::render(&results))?;
             Ok(if results.any_failed() { Status::No } else { Status::Success })

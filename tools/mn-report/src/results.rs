@@ -64,18 +64,26 @@ pub fn outcome(message: &Message) -> Option<Outcome> {
 /// # Errors
 /// Status 3 when it cannot be read, 2 for a line that is no message.
 pub fn read(path: &Path) -> Result<Results> {
+    Ok(Results::new(messages(path)?.iter().filter_map(outcome).collect()))
+}
+
+/// The messages themselves, as they came.
+///
+/// # Errors
+/// As [`read`].
+pub fn messages(path: &Path) -> Result<Vec<Message>> {
     let mut decoder = Decoder::default();
-    let mut outcomes = Vec::new();
+    let mut messages = Vec::new();
     let mut input = open(path)?;
     let mut bytes = [0; 64 * 1024];
     loop {
         let n = input.read(&mut bytes).cannot(format_args!("read '{}'", path.display()))?;
         if n == 0 {
-            return Ok(Results::new(outcomes));
+            return Ok(messages);
         }
         decoder.push(&bytes[..n]);
         while let Some(message) = decoder.next_message()? {
-            outcomes.extend(outcome(&message));
+            messages.push(message);
         }
     }
 }

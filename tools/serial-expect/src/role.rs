@@ -12,6 +12,7 @@ use crate::wires::Wires;
 use crate::{power, teardown, tests, verdict};
 use mn_cli::{Error, Result, Signals, Status};
 use mn_console::dialogue::Dialogue;
+use mn_console::matcher::Patterns;
 use mn_console::stage::{Plan, Stage};
 use mn_msg::role::{Device, Facts, Overlay, Test, Work};
 use mn_msg::{Input, MemberDir, Object, Role, RunDir, Writer};
@@ -114,7 +115,7 @@ fn perform(
     let booted = boot(script.dialogue, role, &mut board, &mut wires, report);
     let up = booted.is_ok();
     let played = booted.and_then(|unread| run_tests(role, &unread, &mut wires, report));
-    if boots && up && worth_draining(&played, facts) {
+    if boots && up && !wires.board_died && worth_draining(&played, facts) {
         let drained = teardown::drain(&mut wires, report, options.drain_timeout);
         return finish(played.and(drained), &mut board, &mut wires, report);
     }
@@ -158,14 +159,15 @@ fn run_tests(role: &Role, unread: &[u8], wires: &mut Wires, report: &mut Report)
     for test in role.tests() {
         let end = end(wires, role, test.timeout);
         let offset = wires.log.offset().saturating_sub(unread.len() as u64);
-        let stage = Stage::new(plan(role.facts(), test)?, offset);
+        let stage = Stage::new(plan(role, test)?, offset);
         tests::run(stage, unread, wires, report, end)?;
         unread = &[];
     }
     Ok(())
 }
 
-fn plan(facts: &Facts, test: &Test) -> Result<Plan> {
+fn plan(role: &Role, test: &Test) -> Result<Plan> {
+    let facts = role.facts();
     let overlay = overlay(facts)?;
     Ok(Plan {
         job_id: facts.job_id.clone(),
@@ -176,7 +178,19 @@ fn plan(facts: &Facts, test: &Test) -> Result<Plan> {
         runs: overlay.runs.iter().filter(|run| run.stage == test.stage).cloned().collect(),
         delay: delay(facts.device.as_ref(), "test"),
         patience: Duration::from_secs(facts.timeouts.connection),
+        board: firmware(role)?,
     })
+}
+
+/// What the board's firmware says first after its power has come; none for a role without a board of its own.
+fn firmware(role: &Role) -> Result<Option<Patterns>> {
+    let mut steps = role.boot().map(|boot| boot.dialogue.iter()).into_iter().flatten();
+    let first = steps.find_map(|step| match &step.work {
+        Work::Expect { patterns, .. } => Some(patterns),
+        _ => None,
+    });
+    let patterns = first.map(|patterns| Patterns::new(patterns)).transpose();
+    patterns.map_err(|bad| Error::wrong(format_args!("cannot watch the board: {bad}")))
 }
 
 /// Whether guests may still use the board: not when the lab has failed or the role was told to end.

@@ -7,6 +7,7 @@ use crate::verdict;
 use crate::wires::{Event, Wires};
 use mn_cli::Result;
 use mn_console::reply::Answer;
+use mn_console::script::Fault;
 use mn_console::signal::Request;
 use mn_console::stage::{Act, Stage};
 use mn_ipc::Failure;
@@ -48,7 +49,10 @@ fn converse(stage: &mut Stage, acts: &mut VecDeque<Act>, wires: &mut Wires, repo
                     }
                 }
                 Act::Done => return Ok(()),
-                Act::Fail(fault, text) => return Err(verdict::error(fault, &text)),
+                Act::Fail(fault, text) => {
+                    wires.board_died = fault == Fault::Dead;
+                    return Err(verdict::error(fault, &text));
+                }
             }
         }
         // What came before the console's end was heard out first: it may have been the end of the stage.

@@ -7,7 +7,7 @@ use mn_console::script::Fault;
 /// The error of a dialogue or a stage that failed.
 pub fn error(fault: Fault, text: &str) -> Error {
     let status = match fault {
-        Fault::No => Status::No,
+        Fault::No | Fault::Dead => Status::No,
         Fault::Wrong => Status::Wrong,
         Fault::Lab => Status::Lab,
         Fault::Timeout => Status::Timeout,

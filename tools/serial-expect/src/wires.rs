@@ -57,6 +57,8 @@ pub struct Wires {
     typist: Typist,
     /// Whether the console had more than was read.
     more: bool,
+    /// Whether the board is known to be dead: nobody is to be waited for who is on it.
+    pub board_died: bool,
     /// Why the console takes nothing any more.
     broken: Option<String>,
     last_heard: Duration,
@@ -99,6 +101,7 @@ impl Wires {
             log,
             typist,
             more: true,
+            board_died: false,
             broken: None,
             last_heard,
         })

@@ -103,7 +103,11 @@ impl Session {
             PollFd::new(self.ssh.as_fd(), board),
             PollFd::new(client, events),
         ];
-        let wake = watch.holder.wait(&mut watch.signals, &fds, deadline)?;
+        let wake = match watch.wake(&fds, deadline) {
+            Ok(wake) => wake,
+            // The board has gone, or the broker: not a failure of the wait.
+            Err(error) => return Ok((Wake::Ready(vec![PollFlags::empty(); fds.len()]), Some(End::Gone(error)))),
+        };
         let hung_up = |at: usize, asked: PollFlags| {
             let Wake::Ready(flags) = &wake else { return false };
             !asked.contains(PollFlags::POLLIN) && flags[at].intersects(PollFlags::POLLHUP | PollFlags::POLLERR)
@@ -126,6 +130,7 @@ impl Session {
         match end {
             End::Client => self.wait_for_reader(member, watch, deadline),
             End::Shell => Ok(self.shell_ended()),
+            End::Gone(error) => Ok(Release::Gone(error.status(), error.to_string())),
             End::Lost(reason) => Ok(Release::Gone(Status::Lab, format!("lost the connection to the board: {reason}"))),
         }
     }

@@ -12,6 +12,7 @@ mod console;
 mod fault;
 mod hold;
 mod known_hosts;
+mod lookout;
 mod overlay;
 mod plan;
 mod relay;

@@ -30,6 +30,8 @@ pub enum End {
     Shell,
     /// The connection to the board is lost.
     Lost(String),
+    /// The member that has the board is gone, or the broker.
+    Gone(mn_cli::Error),
 }
 
 impl Relay {

@@ -3,6 +3,7 @@ use crate::cli::{Options, TOOL};
 use crate::connect::{Target, connect};
 use crate::console::Console;
 use crate::hold::Session;
+use crate::lookout::Lookout;
 use crate::overlay;
 use crate::plan::Plan;
 use crate::relay::Relay;
@@ -84,6 +85,7 @@ impl Reach<'_> {
             None => (now(), Deadline::after(Duration::from_secs(role.facts().timeouts.job))),
         };
         let address = self.address(&plan, job_deadline.min(Deadline::after(plan.deploy_timeout)))?;
+        self.watch.lookout = Some(Lookout::open(&self.options.socket, plan.source.host)?);
         let deadline = job_deadline.min(Deadline::after(plan.boot_timeout));
         self.progress("connect", &format!("logging in to {address}"))?;
         let mut ssh = connect(&target(self.options, &plan, address), self.watch, deadline)?;

@@ -1,0 +1,73 @@
+//! Whether a board that runs tests still lives, as its own console tells.
+
+use std::time::Duration;
+
+use crate::expect::Expect;
+use crate::kernel::{self, Weight};
+use crate::lines::readable;
+use crate::matcher::Patterns;
+
+/// Silence after a panic's words that makes them true: a test may print an old panic, and then it goes on.
+const SILENCE: Duration = Duration::from_secs(8);
+/// Bytes of one line that are looked at.
+const LINE_BYTES: usize = 1024;
+
+/// A board's console during a test.
+#[derive(Debug)]
+pub struct Life {
+    firmware: Expect,
+    line: Vec<u8>,
+    last_byte: Duration,
+    /// The words of a panic, while they may still be true.
+    panic: Option<String>,
+}
+
+impl Life {
+    /// Looks for `firmware`, what a board says that begins anew.
+    pub fn new(firmware: &Patterns) -> Life {
+        let mut expect = Expect::default();
+        expect.wait(firmware);
+        Life { firmware: expect, line: Vec::new(), last_byte: Duration::ZERO, panic: None }
+    }
+
+    /// Takes what was read; gives the reason if the board has begun anew.
+    pub fn push(&mut self, bytes: &[u8], now: Duration) -> Option<String> {
+        self.last_byte = now;
+        for &byte in bytes {
+            if !matches!(byte, b'\r' | b'\n') {
+                if self.line.len() < LINE_BYTES {
+                    self.line.push(byte);
+                }
+                continue;
+            }
+            let line = readable(&std::mem::take(&mut self.line));
+            if !line.trim().is_empty() {
+                self.line(&line);
+            }
+        }
+        self.firmware.push(bytes);
+        let hit = self.firmware.find(|_| ())?;
+        let text = readable(&hit.text);
+        let tail = text.chars().count().saturating_sub(60);
+        Some(format!("the board has restarted: '{}'", text.chars().skip(tail).collect::<String>().trim()))
+    }
+
+    /// A kernel that has died prints nothing but lines with its clock.
+    fn line(&mut self, line: &str) {
+        if kernel::weight_of(line) == Some(Weight::Fatal) && self.panic.is_none() {
+            self.panic = Some(line.trim().to_owned());
+        } else if !line.trim_start().starts_with('[') {
+            self.panic = None;
+        }
+    }
+
+    /// When the board is dead for certain, unless it says something before.
+    pub fn over_at(&self) -> Option<Duration> {
+        self.panic.as_ref().map(|_| self.last_byte + SILENCE)
+    }
+
+    /// Why it is dead.
+    pub fn into_reason(self) -> String {
+        format!("the kernel panicked: '{}'", self.panic.unwrap_or_default())
+    }
+}

@@ -1,0 +1,158 @@
+//! Why a run did not end well: the first cause, and what followed from it.
+
+use crate::results;
+use mn_cli::{Cannot, Result, escape};
+use mn_msg::Message;
+use nix::sys::signal::Signal;
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// The stages of a role in the order of their pipe; a member has one of the two in the third place.
+const STAGES: [&str; 5] = ["job-split", "overlay-pack", "tftp-stage", "ssh-connect", "serial-expect"];
+
+/// How something ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ending {
+    /// As mn-message(5) writes moments, which sort as text.
+    at: String,
+    who: String,
+    text: String,
+}
+
+/// What a member says that ends because of another: it may say so before the other's own end is on record.
+const CONSEQUENCES: [&str; 5] =
+    ["lost the board: its member ", ", which left", ", which died", ", which is done", "every other member has"];
+
+impl Ending {
+    fn is_consequence(&self) -> bool {
+        CONSEQUENCES.iter().any(|words| self.text.contains(words))
+    }
+}
+
+/// The lines for the run directory `run`, the first cause first; none when every member ended with 0.
+///
+/// # Errors
+/// Status 3 when its list of members or its results cannot be read.
+pub fn render(run: &Path) -> Result<String> {
+    let members = run.join("members");
+    let list = fs::read_to_string(&members).cannot(format_args!("read '{}'", members.display()))?;
+    let messages = results::messages(&run.join("results.jsonl"))?;
+    let mut endings = Vec::new();
+    let mut failures = Vec::new();
+    for line in list.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(id), Some(role), Some(deploy)) = (words.next(), words.next(), words.next()) else { continue };
+        let who = format!("member {id} ({role})");
+        let member = Member { dir: &run.join(id), who, id, deploy, messages: &messages };
+        let Some((status, at)) = stamped(&member.dir.join("status")) else { continue };
+        match member.ending(&status, at) {
+            Some(ending) => endings.push(ending),
+            None if status != "0" => failures.extend(member.first_failure()),
+            None => {}
+        }
+    }
+    let broker = broker(run, &endings);
+    let told = stamped(&run.join("signal"));
+    let told = told.map(|(text, at)| Ending { at, who: "mn-run".to_owned(), text: format!("told to end by {text}") });
+    // Of one moment with those who noticed, and before them.
+    let endings: Vec<Ending> = told.into_iter().chain(broker).chain(endings).collect();
+    // A test that fails ends nothing: it is the cause only where nothing else is.
+    let mut all = if endings.is_empty() { failures } else { endings };
+    all.sort_by(|a, b| (a.is_consequence(), &a.at).cmp(&(b.is_consequence(), &b.at)));
+    let line = |(nth, ending): (usize, &Ending)| {
+        let word = if nth == 0 { "first cause" } else { "then" };
+        format!("{word}: {} {}: {}\n", ending.at, escape(&ending.who), escape(&ending.text))
+    };
+    Ok(all.iter().enumerate().map(line).collect())
+}
+
+/// What is known of a member.
+struct Member<'a> {
+    dir: &'a Path,
+    who: String,
+    id: &'a str,
+    /// The method of its deployment.
+    deploy: &'a str,
+    messages: &'a [Message],
+}
+
+impl Member<'_> {
+    /// How it ended, if its role did not come to its end.
+    fn ending(&self, status: &str, at: String) -> Option<Ending> {
+        let job = self.failed().find(|record| record.text("definition") == "lava" && record.text("case") == "job");
+        let (at, text) = match job {
+            // The last record comes after the teardown: the moment is that of the first that failed with it.
+            Some(job) => {
+                let first = self.failed().find(|record| record.text("definition") == "lava").unwrap_or(job);
+                (first.text("at").to_owned(), job.text("error_msg").to_owned())
+            }
+            None => self.stage_that_failed(status, at)?,
+        };
+        let text = match text.contains("the stage before has ended") {
+            true if self.deploy == "ssh" => format!("ssh-connect died: {text}"),
+            true => format!("tftp-stage died: {text}"),
+            false => text,
+        };
+        Some(Ending { at, who: self.who.clone(), text })
+    }
+
+    /// The stage that said why it ended, or the first that wrote no role message and said nothing.
+    fn stage_that_failed(&self, status: &str, ended: String) -> Option<(String, String)> {
+        let number: i32 = status.parse().unwrap_or(3);
+        let (log, written) = stamped(&self.dir.join("log")).unwrap_or_default();
+        let of_stage =
+            |line: &&str| STAGES.iter().any(|stage| line.starts_with(stage)) && !line.contains(": warning: ");
+        let (early, said): (Vec<&str>, Vec<&str>) =
+            log.lines().filter(of_stage).partition(|line| line.ends_with("input ended early"));
+        match (said.first(), early.is_empty()) {
+            _ if number == 0 => None,
+            (Some(line), _) => Some((written.min(ended), (*line).to_owned())),
+            (None, false) => Some((written.min(ended), format!("{} died", self.silent_stage()))),
+            (None, true) if number > 1 => Some((ended, format!("serial-expect {}", death(number)))),
+            (None, true) => None,
+        }
+    }
+
+    /// The first stage that wrote no role message.
+    fn silent_stage(&self) -> &'static str {
+        let holder = if self.deploy == "ssh" { "ssh-connect" } else { "tftp-stage" };
+        let silent = |stage: &&str| !self.dir.join(format!("{stage}.jsonl")).exists();
+        ["job-split", "overlay-pack", holder].into_iter().find(silent).unwrap_or("a stage")
+    }
+
+    fn first_failure(&self) -> Option<Ending> {
+        let record = self.failed().next()?;
+        let text = format!("the test '{}/{}' failed", record.text("definition"), record.text("case"));
+        Some(Ending { at: record.text("at").to_owned(), who: self.who.clone(), text })
+    }
+
+    fn failed(&self) -> impl Iterator<Item = &Message> {
+        let of_this = |record: &&Message| record.text("job_id") == self.id && record.text("result") == "fail";
+        self.messages.iter().filter(of_this)
+    }
+}
+
+/// The broker's end, if it came before that of the run; its members notice before mn-run does.
+fn broker(run: &Path, endings: &[Ending]) -> Option<Ending> {
+    let (status, at) = stamped(&run.join("broker.status"))?;
+    let noticed = endings.iter().filter(|ending| ending.text.contains("broker")).map(|ending| ending.at.clone());
+    let at = noticed.chain([at]).min()?;
+    let text = death(status.parse().unwrap_or(3));
+    Some(Ending { at, who: "broker".to_owned(), text })
+}
+
+/// How a process ended, of which nothing but its status is known.
+fn death(status: i32) -> String {
+    match Signal::try_from(status - 128) {
+        Ok(signal) => format!("was ended by {}", signal.as_str()),
+        Err(_) => "died".to_owned(),
+    }
+}
+
+/// A file's text without its last newline, and the moment of its last change.
+fn stamped(path: &Path) -> Option<(String, String)> {
+    let changed = fs::metadata(path).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let text = fs::read_to_string(path).ok()?;
+    Some((text.trim_end().to_owned(), humantime::format_rfc3339_micros(changed).to_string()))
+}
