@@ -94,6 +94,7 @@ fn results(console: &str, runs: &Value) -> Vec<(String, String)> {
         runs: serde_json::from_value(runs.clone()).unwrap(),
         delay: Duration::ZERO,
         patience: Duration::from_secs(60),
+        board: None,
     };
     let (mut stage, now) = (Stage::new(plan, 0), Duration::from_secs(1));
     let mut acts = stage.start(now, Duration::from_secs(1000));

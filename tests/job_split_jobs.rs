@@ -297,13 +297,20 @@ fn a_host_whose_first_definition_is_in_git_gets_the_packages_beside_it() {
 }
 
 #[test]
-fn the_hosts_message_names_definitions_from_git_that_only_its_guests_run() {
+fn the_hosts_message_names_its_guests_definitions_from_git() {
     let job = std::fs::read_to_string(data("jobs/mustang-ssh-guest.yaml")).expect("the job");
     let other = job.replacen("      name: post-smoke-tests", "      revision: v2\n      name: post-smoke-tests", 1);
     let host = role(&["--role", "host"], &other);
-    let named = &host["guest_definitions"];
-    assert_eq!((&named[0]["name"], &named[0]["revision"]), (&json!("post-smoke-tests"), &json!("v2")));
+    let named = host["guest_definitions"].as_array().expect("a list");
+    let named: Vec<_> = named.iter().map(|definition| (&definition["name"], &definition["revision"])).collect();
+    assert_eq!(named, [(&json!("pre-smoke-tests"), &Value::Null), (&json!("post-smoke-tests"), &json!("v2"))]);
+    // The same file of the same repository is named once, and not at all when the host runs it first.
+    let named = &role(&["--role", "host"], &job)["guest_definitions"];
     assert_eq!(named.as_array().map(Vec::len), Some(1));
+    let first = "    definitions:\n    - from: inline\n      name: ssh-inline";
+    let smoke = "    - {from: git, repository: 'http://127.0.0.1:8000/git/functional-tests.git', name: first, \
+                 path: lava-test-shell/smoke-tests-basic.yaml}\n";
+    let job = job.replacen(first, &first.replace("    - from", &format!("{smoke}    - from")), 1);
     assert_eq!(role(&["--role", "host"], &job).get("guest_definitions"), None);
 }
 

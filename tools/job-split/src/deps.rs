@@ -1,7 +1,7 @@
 //! Packages of members that share a board: installed once, by the host's first definition, before a guest
 //! comes. Two package managers at work in one system would wait for each other's lock, or fail.
 
-use crate::definitions::{Definition, Source};
+use crate::definitions::{Definition, Git, Source};
 use crate::findings::Findings;
 use crate::job::Job;
 use crate::plan::Plan;
@@ -18,7 +18,7 @@ pub struct Moves {
     added: HashMap<usize, Vec<String>>,
     /// Definitions that no longer install their own, by role and place in the job.
     emptied: HashSet<(usize, Position)>,
-    /// For the place of a host's role: definitions from git that its guests run and it does not.
+    /// For the place of a host's role: definitions from git that its guests run, other than its own first.
     git: HashMap<usize, Vec<role::Definition>>,
 }
 
@@ -41,7 +41,7 @@ pub fn moves(job: &Job, plans: &[Option<Plan>], findings: &mut Findings) -> Move
                 moves.take(host, &role.name, first, place, definition, findings);
             }
         }
-        moves.name_git(host, plans, &guests);
+        moves.name_git(host, first, plans, &guests);
     }
     moves
 }
@@ -68,23 +68,16 @@ impl Moves {
         self.emptied.insert((place, definition.position));
     }
 
-    /// What is in a repository is known only when it has been fetched.
-    fn name_git(&mut self, host: usize, plans: &[Option<Plan>], guests: &[usize]) {
-        let own: Vec<&Definition> = plans[host].iter().flat_map(Plan::definitions).collect();
-        let runs = |other: &Definition| {
-            let same = |mine: &&&Definition| match (&mine.source, &other.source) {
-                (Source::Git(mine_git), Source::Git(git)) => mine_git == git && mine.path == other.path,
-                _ => false,
-            };
-            own.iter().find(same).is_some()
-        };
+    /// What is in a repository is known only when it has been fetched: then the first definition installs it.
+    fn name_git(&mut self, host: usize, first: &Definition, plans: &[Option<Plan>], guests: &[usize]) {
+        let mut known: Vec<(&Git, &str)> = from_git(first).into_iter().collect();
         let mut named: Vec<role::Definition> = Vec::new();
         for definition in guests.iter().filter_map(|guest| plans[*guest].as_ref()).flat_map(Plan::definitions) {
-            let is_git = matches!(definition.source, Source::Git(_)) && !definition.skips("deps");
-            let known = |known: &role::Definition| known.name == definition.name && known.path == definition.path;
-            if is_git && !runs(definition) && !named.iter().any(known) {
-                named.push(definition.message(String::new(), String::new()));
-            }
+            let Some(git) = from_git(definition).filter(|git| !definition.skips("deps") && !known.contains(git)) else {
+                continue;
+            };
+            known.push(git);
+            named.push(definition.message(String::new(), String::new()));
         }
         self.git.insert(host, named);
     }
@@ -114,6 +107,14 @@ impl Moves {
                 }
             }
         }
+    }
+}
+
+/// The repository and the file of a definition from git.
+fn from_git(definition: &Definition) -> Option<(&Git, &str)> {
+    match &definition.source {
+        Source::Git(git) => Some((git, &definition.path)),
+        _ => None,
     }
 }
 
