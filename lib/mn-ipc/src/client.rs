@@ -186,11 +186,21 @@ impl Client {
         Ok(self.ready.drain(..).collect())
     }
 
+    /// Whether another process than the broker is at the other end of the socket.
+    fn is_forwarded(&self) -> bool {
+        self.greeting().pid.is_some() && self.greeting().pid != self.connection.peer()
+    }
+
+    /// Whether there is something to come back to: a broker without a journal takes all it knows with it.
+    fn can_come_back(&self) -> bool {
+        let can = |wanted: &str| self.greeting().capabilities.iter().any(|name| name == wanted);
+        can("resume") && (can("journal") || self.is_forwarded())
+    }
+
     /// Before a join: over a forwarded socket a lost connection is not the end of its member.
     fn introduce(&mut self, call: &Call) -> Result<(), Failure> {
         let joins = matches!(call, Call::Join { .. } | Call::Speak { .. } | Call::Enter { .. });
-        let forwarded = self.greeting().pid.is_some() && self.greeting().pid != self.connection.peer();
-        if joins && forwarded && self.session.is_none() {
+        if joins && self.is_forwarded() && self.session.is_none() {
             let grace = Some(Self::AWAY.as_secs_f64());
             self.call_as(i64::MAX, Call::Hello { group: None, grace })?;
         }
@@ -283,7 +293,7 @@ impl Client {
                 self.die(format_args!("cannot come back: {text}"));
             }
             Some(Incoming::Return(id, value)) => {
-                if self.joining == Some(id) && self.greeting().capabilities.iter().any(|name| name == "resume") {
+                if self.joining == Some(id) && self.can_come_back() {
                     self.session = value.get("session").and_then(Value::as_str).map(str::to_owned);
                 }
                 // Asked twice, answered twice: the second answer is for nobody.

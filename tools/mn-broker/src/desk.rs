@@ -50,6 +50,8 @@ pub struct Desk {
     pub(crate) sessions: Sessions,
     pub(crate) lava: Clients,
     seats: HashMap<u64, Seat>,
+    /// Whether a broker that is started again will know what this one knew: then clients wait for it.
+    pub(crate) keeps_journal: bool,
     /// The moment as text; a parameter, because the desk has no clock.
     stamp: fn() -> String,
 }
@@ -57,15 +59,19 @@ pub struct Desk {
 impl Desk {
     /// A desk without groups; `stamp` gives the present moment as mn-message(5) writes it.
     pub fn new(halls: Halls, stamp: fn() -> String) -> Self {
-        Self { halls, sessions: Sessions::default(), lava: Clients::default(), seats: HashMap::new(), stamp }
+        let (sessions, lava, seats) = (Sessions::default(), Clients::default(), HashMap::new());
+        Self { halls, sessions, lava, seats, keeps_journal: false, stamp }
     }
 
     /// What a connection is told first.
     pub fn greeting(&self) -> Vec<u8> {
-        let capabilities = [
+        let mut capabilities = vec![
             "send", "wait", "wait-all", "sync", "start", "drain", "leave", "status", "watch", "speak", "hello",
             "resume", "enter", "found",
         ];
+        if self.keeps_journal {
+            capabilities.push("journal");
+        }
         let greeting = json!({
             "mn": VERSION, "broker": env!("CARGO_PKG_VERSION"), "group": self.halls.only().unwrap_or_default(),
             "pid": std::process::id(), "capabilities": capabilities

@@ -45,7 +45,8 @@ pub fn serve(options: &Serve) -> Result<Status> {
     if let Some(address) = options.lava_listen {
         doors.push(Door::lava(address, options.lava_allow.clone())?);
     }
-    let desk = Desk::new(Halls::new(settings), mn_msg::now);
+    let mut desk = Desk::new(Halls::new(settings), mn_msg::now);
+    desk.keeps_journal = options.journal.is_some();
     let engine = Engine::start(desk, groups, options.journal.as_deref())?;
     let mut server = Server::new(doors, &signals, engine)?;
     note(1, format_args!("serving {count} members on '{}'", options.socket.display()));
