@@ -166,7 +166,7 @@ pub fn unsealed(text: &str) -> String {
         let Some((before, seal)) = line.rsplit_once(">[mn ") else { return line.to_owned() };
         let start = before.rfind("<LAVA_MULTI_NODE> ").or(before.rfind("<LAVA_")).unwrap();
         let number: u64 = seal.split(' ').next().unwrap().parse().unwrap();
-        assert_eq!(sealed(number, &format!("{}>", &before[start..])), line[start..], "{line}");
+        assert_eq!(sealed("/tmp/lava-7/0", number, &format!("{}>", &before[start..])), line[start..], "{line}");
         assert_eq!(number, if before.ends_with("EXIT") { last } else { last + 1 }, "{text}");
         last = number;
         format!("{before}>")

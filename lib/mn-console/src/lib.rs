@@ -7,6 +7,7 @@
 
 pub mod dialogue;
 pub mod expect;
+mod hearing;
 pub mod journal;
 pub mod kernel;
 mod life;
