@@ -1,5 +1,5 @@
 use super::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const ERRORS: [&str; 2] = ["error: file '(.*)' not found", "error: no such device"];
 
