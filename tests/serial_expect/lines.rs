@@ -59,7 +59,7 @@ impl Random {
     }
 
     fn once_in(&mut self, times: u64) -> bool {
-        times != 0 && self.next() % times == 0
+        times != 0 && self.next().is_multiple_of(times)
     }
 }
 
