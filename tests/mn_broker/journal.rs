@@ -141,6 +141,35 @@ fn a_request_that_comes_again_is_answered_again_and_not_done_twice() {
 }
 
 #[test]
+fn a_join_whose_answer_was_lost_is_made_again_and_is_the_same_one() {
+    let mut broker = Broker::with_journal(&MEMBERS, &[]);
+    let session = "0123456789abcdef".repeat(2);
+    let hello = json!({ "id": 1, "call": "hello", "args": { "session": session } });
+    let enter = json!({ "id": 2, "call": "enter", "args": { "role": "person", "counted": true } });
+    let wait = json!({ "id": 3, "call": "wait", "args": { "message": "m" } });
+    let (mut seen, mut deaf) = (watcher(&broker), broker.connect());
+    for line in [&hello, &enter, &wait] {
+        deaf.say(line.clone());
+    }
+    await_event(&mut seen, "wait");
+    broker.crash();
+    broker.start_again();
+    let mut again = broker.connect();
+    assert_eq!(again.ask(hello.clone()), json!({ "id": 1, "return": {} }));
+    let joined = again.ask(enter)["return"].clone();
+    assert_eq!((&joined["member"], &joined["session"]), (&json!("105"), &json!(session)));
+    again.say(wait);
+    assert_eq!(broker.run(&["--member", "104", "send", "m", "k=v"]), done(""));
+    let messages = json!([{ "from": "104", "data": { "k": "v" } }]);
+    assert_eq!(again.hear(), json!({ "id": 3, "return": { "messages": messages } }));
+    assert_eq!(broker.run(&["status"]).stdout.matches("person").count(), 1, "it has entered once");
+    let mut other = broker.connect();
+    other.ask(hello);
+    let join = json!({ "id": 2, "call": "join", "args": { "member": "101" } });
+    assert_eq!(class(&other.ask(join)), "bad-request", "the session is of another member");
+}
+
+#[test]
 fn a_stranger_does_not_come_back_as_somebody_and_nobody_comes_back_too_late() {
     let broker = Broker::with_journal(&MEMBERS, &["--grace", "0.1"]);
     let mut seen = watcher(&broker);

@@ -165,6 +165,20 @@ fn status_shows_everybody_as_text_and_as_json() {
 }
 
 #[test]
+fn status_shows_at_once_that_everybody_waits() {
+    let broker = Broker::start(&[("1", "a", None), ("2", "a", None)], &["--deadlock-after", "600"]);
+    let mut seen = watcher(&broker);
+    let mut members = ["1", "2"].map(|id| broker.join(id));
+    for (wire, id) in members.iter_mut().zip(["x", "y"]) {
+        wire.say(json!({ "id": 1, "call": "wait", "args": { "message": id } }));
+    }
+    await_event(&mut seen, "deadlock");
+    let status = broker.run(&["status"]).stdout;
+    let last = status.lines().last().unwrap_or_default();
+    assert!(last.starts_with("every member waits: deadlock in ") && last.ends_with(" s"), "{status}");
+}
+
+#[test]
 fn watch_prints_events_until_the_broker_ends() {
     let mut broker = Broker::founding();
     let mut watch = spawn(&broker, &["watch"]);

@@ -17,7 +17,7 @@ use std::os::fd::AsFd;
 pub fn perform(act: &Act) -> Result<Status> {
     let mut client = Client::connect(&act.socket)?;
     if act.group.is_some() {
-        client.call(Call::Hello { group: act.group.clone(), grace: None })?;
+        client.call(Call::Hello { group: act.group.clone(), grace: None, session: None })?;
     }
     match &act.verb {
         Verb::Join => return stay(&mut client, &act.speaker),

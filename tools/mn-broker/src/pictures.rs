@@ -1,7 +1,7 @@
 //! The group in the JSON of mn-protocol(7): answers, status, events.
 
 use mn_group::{Call, Counted, Failure, Group, Member, Messages, Note, Reply, State, Status, WaitStatus};
-use mn_ipc::{Class, Object};
+use mn_ipc::Object;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -21,19 +21,6 @@ fn messages_list(messages: Messages) -> Vec<Value> {
     let object =
         |data: Vec<(String, String)>| data.into_iter().map(|(key, value)| (key, value.into())).collect::<Object>();
     messages.into_iter().map(|(from, data)| json!({ "from": from, "data": object(data) })).collect()
-}
-
-/// A class as the protocol names it.
-pub fn class(class: mn_group::Class) -> Class {
-    match class {
-        mn_group::Class::BadRequest => Class::BadRequest,
-        mn_group::Class::NotJoined => Class::NotJoined,
-        mn_group::Class::Unknown => Class::Unknown,
-        mn_group::Class::Timeout => Class::Timeout,
-        mn_group::Class::Left => Class::Left,
-        mn_group::Class::Deadlock => Class::Deadlock,
-        mn_group::Class::Limit => Class::Limit,
-    }
 }
 
 /// What a join returns.
@@ -133,7 +120,7 @@ pub fn event(group: &Group, at: &str, note: Note) -> Object {
         Note::Ended { member, call: ended, failure } => {
             let mut data = of_member(group, &member, call(&ended));
             if let Some(Failure { class, message }) = failure {
-                data.insert("error".into(), json!({ "class": self::class(class), "message": message }));
+                data.insert("error".into(), json!({ "class": class.word(), "message": message }));
             }
             ("answer", data)
         }

@@ -22,7 +22,7 @@ pub fn replay(path: &Path) -> Result<Status> {
     let mut past = Past::default();
     let mut begin = (0, Duration::ZERO);
     let mut text = String::new();
-    let read = journal::read(path, |time, input| {
+    let read = journal::read(path, |time, input, _| {
         if let Input::Start { at, .. } = &input {
             begin = (*at, time);
         }
@@ -71,8 +71,7 @@ fn answer(to: u64, line: &[u8]) -> Option<String> {
             Some(format!("{to}: answer to {id}: {shown}"))
         }
         Incoming::Error(id, class, text) => {
-            let class = serde_json::to_value(class).unwrap_or_default();
-            Some(format!("{to}: error to {}: {}: {text}", id.unwrap_or_default(), class.as_str().unwrap_or_default()))
+            Some(format!("{to}: error to {}: {}: {text}", id.unwrap_or_default(), class.word()))
         }
         Incoming::Event(_) => None,
     }
