@@ -293,17 +293,25 @@ fn replay_prints_what_happened_with_times_and_no_secret() {
     let (mut broker, text) = dead();
     broker.start_again();
     broker.run(&["--member", "101", "wait", "y", "--timeout", "0.1"]);
+    let mut client = joined(&broker, "101");
+    let session = client.session().expect("it has joined").to_owned();
+    broker.crash();
+    broker.start_again();
+    client.call(send("z", "")).expect("it has come back");
     let replay = run(tool("mn-broker").arg("replay").arg(broker.file("journal")), b"");
     assert_eq!((replay.status, replay.stderr.as_str()), (0, ""));
     let said: Vec<&str> = replay.stdout.lines().map(|line| line.split_once(' ').expect("a time").1).collect();
     assert_eq!(said[0], "start: 0b6e (3 members)");
     assert!(said.iter().any(|line| line.ends_with(": send {\"message\":\"x\",\"data\":{\"k\":\"two\"}}")), "{said:#?}");
     assert!(said.iter().any(|line| line.contains("error to 2: timeout: guest 101 waited 0 s for message 'y'")));
-    assert_eq!(said.iter().filter(|line| line.starts_with("start: ")).count(), 2);
+    assert_eq!(said.iter().filter(|line| line.starts_with("start: ")).count(), 3);
     let times: Vec<&str> = replay.stdout.lines().map(|line| &line[..27]).collect();
     assert!(times.is_sorted() && times[0].ends_with('Z'), "{times:?}");
     let first = text.lines().find_map(|line| line.split_once("\"token\":\"")).expect("a session").1;
-    assert!(!replay.stdout.contains(&first[..32]), "{}", replay.stdout);
+    assert!(said.iter().any(|line| line.ends_with(": resume")), "{said:#?}");
+    for secret in [&first[..32], &session] {
+        assert!(!replay.stdout.contains(secret), "{}", replay.stdout);
+    }
 }
 
 #[test]

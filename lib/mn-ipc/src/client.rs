@@ -153,6 +153,27 @@ impl Client {
         self.call_as(id, call)
     }
 
+    /// What `status` returns, of all members, however many answers that takes.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn status(&mut self) -> Result<Value, Failure> {
+        let mut whole = self.call(Call::Status { from: 0 })?;
+        let mut members = take_members(&mut whole);
+        while whole.get("more").is_some() {
+            whole = self.call(Call::Status { from: members.len() })?;
+            let further = take_members(&mut whole);
+            if further.is_empty() {
+                return Err(lost("its status has no end"));
+            }
+            members.extend(further);
+        }
+        if let Some(object) = whole.as_object_mut() {
+            object.insert("members".into(), members.into());
+        }
+        Ok(whole)
+    }
+
     fn call_as(&mut self, id: i64, call: Call) -> Result<Value, Failure> {
         let limit = Duration::try_from_secs_f64(call.timeout().unwrap_or(0.0)).unwrap_or_default();
         let deadline = Deadline::after(limit + Self::PATIENCE);
@@ -398,6 +419,10 @@ fn secret() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn take_members(status: &mut Value) -> Vec<Value> {
+    status.get_mut("members").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default()
 }
 
 fn ends(event: &Object) -> bool {

@@ -23,7 +23,7 @@ pub fn perform(act: &Act) -> Result<Status> {
         Verb::Join => return stay(&mut client, &act.speaker),
         Verb::Watch => return watch(&mut client),
         Verb::Status { form } => {
-            let status = client.call(Call::Status {})?;
+            let status = client.status()?;
             print(&match form {
                 Form { json: true, .. } => format!("{status}\n"),
                 Form { dot: true, .. } => dot::status(&status),

@@ -194,9 +194,9 @@ impl Desk {
                 outcome.changed |= founded.is_ok();
                 founded.map(Some)
             }
-            Call::Status {} => {
+            Call::Status { from } => {
                 let group = self.group_named(caller.connection);
-                group.map(|name| Some(self.halls.status(&name, now)))
+                group.map(|name| Some(self.halls.status(&name, now, *from)))
             }
             Call::Watch {} => self.watch(caller),
             Call::Join { member } => self.join(now, caller, asked, Member::new(member, ""), Stay::Lasting, outcome),
@@ -377,7 +377,7 @@ fn answer(id: i64, value: Value) -> Vec<u8> {
     if line.len() <= MAX_LINE {
         return line;
     }
-    // A status of very many members; what members can make long is bounded before.
+    // What members can make long is bounded before.
     error(Some(id), Class::Limit, &format!("the answer has {} bytes, more than a line may have", line.len()))
 }
 

@@ -159,9 +159,9 @@ impl Halls {
         self.halls.get(name).map_or(Value::Null, |hall| pictures::joined(&hall.group, member, token))
     }
 
-    /// What `status` returns.
-    pub fn status(&self, name: &str, now: Duration) -> Value {
-        self.halls.get(name).map_or(Value::Null, |hall| pictures::status(name, now, &hall.group.status(now)))
+    /// What `status` returns, so many members left out.
+    pub fn status(&self, name: &str, now: Duration, from: usize) -> Value {
+        self.halls.get(name).map_or(Value::Null, |hall| pictures::status(name, now, &hall.group.status(now), from))
     }
 
     /// When a tick is due.

@@ -1,12 +1,16 @@
 //! The group in the JSON of mn-protocol(7): answers, status, events.
 
-use mn_group::{Call, Counted, Failure, Group, Member, Messages, Note, Reply, State, Status, WaitStatus};
+use mn_group::{Call, Counted, Failure, Group, Member, MemberStatus, Messages, Note, Reply, State, Status, WaitStatus};
 use mn_ipc::Object;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Ids named in one `for`: all of them, of every waiting member, would not fit a line.
 const MAX_NEEDS: usize = 16;
+/// Waits of one member that are shown, oldest first.
+const MAX_WAITS: usize = 16;
+/// Bytes of members in one status, so that it fits a line.
+const MAX_MEMBERS: usize = 60_000;
 
 /// What a good answer returns; that to a join is [`joined`].
 pub fn reply(reply: Reply) -> Value {
@@ -65,22 +69,37 @@ fn member_object(member: &Member) -> Object {
     object
 }
 
-/// What `status` returns.
-pub fn status(group: &str, uptime: Duration, status: &Status) -> Value {
-    let members = status.members.iter().map(|each| {
-        let mut object = member_object(&each.member);
-        object.insert("state".into(), each.state.word().into());
-        object.insert("connections".into(), each.connections.into());
-        object.insert("waits".into(), each.waits.iter().map(wait).collect());
-        Value::Object(object)
-    });
+/// What `status` returns: the members from the given one on, as many as fit.
+pub fn status(group: &str, uptime: Duration, status: &Status, from: usize) -> Value {
+    let mut bytes = 0;
+    let rest = status.members.iter().skip(from).map(member_status);
+    let members: Vec<Value> = rest
+        .take_while(|member| {
+            bytes += member.to_string().len() + 1;
+            bytes <= MAX_MEMBERS
+        })
+        .collect();
     let mut object = Object::new();
     object.insert("group".into(), group.into());
     object.insert("uptime".into(), seconds(uptime));
-    object.insert("members".into(), members.collect());
+    if from + members.len() < status.members.len() {
+        object.insert("more".into(), true.into());
+    }
+    object.insert("members".into(), members.into());
     if let Some(left) = status.deadlock_in {
         object.insert("deadlock_in".into(), seconds(left));
     }
+    Value::Object(object)
+}
+
+fn member_status(member: &MemberStatus) -> Value {
+    let mut object = member_object(&member.member);
+    object.insert("state".into(), member.state.word().into());
+    object.insert("connections".into(), member.connections.into());
+    let waits: Value = member.waits.iter().take(MAX_WAITS).map(wait).collect();
+    // Names of LAVA's clients may be long, and have to be escaped.
+    let fits = waits.to_string().len() < MAX_MEMBERS / 2;
+    object.insert("waits".into(), if fits { waits } else { json!([]) });
     Value::Object(object)
 }
 

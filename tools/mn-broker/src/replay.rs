@@ -47,8 +47,10 @@ fn tell(input: &Input, letters: Vec<Letter>) -> Vec<String> {
         }
         Input::Request(asked) => {
             let call = serde_json::to_value(&asked.call).unwrap_or_default();
-            let arguments = call.get("args").filter(|args| args.as_object().is_some_and(|args| !args.is_empty()));
-            let arguments = arguments.map_or(String::new(), |arguments| format!(" {arguments}"));
+            let mut arguments = call.get("args").and_then(Value::as_object).cloned().unwrap_or_default();
+            // The secret of a session is nobody's business.
+            arguments.remove("session");
+            let arguments = if arguments.is_empty() { String::new() } else { format!(" {}", Value::Object(arguments)) };
             let name = call.get("call").and_then(Value::as_str).unwrap_or_default();
             format!("{}: {name}{arguments}", asked.c)
         }

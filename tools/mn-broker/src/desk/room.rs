@@ -12,7 +12,7 @@ impl Desk {
         match input {
             // Who leaves, looks on or says hello fills nothing.
             Input::Request(asked) => match &asked.call {
-                Call::Leave { .. } | Call::Status {} | Call::Watch {} | Call::Hello { .. } => None,
+                Call::Leave { .. } | Call::Status { .. } | Call::Watch {} | Call::Hello { .. } => None,
                 _ => Some(Letter::Line(asked.c, error(Some(asked.id), Class::Limit, why))),
             },
             Input::Lava { request, .. } if request.get("request").is_some_and(|name| name == "clear_group") => None,

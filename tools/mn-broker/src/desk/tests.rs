@@ -108,11 +108,28 @@ fn the_biggest_answer_to_a_wait_fits_a_line() {
 }
 
 #[test]
-fn a_status_too_long_for_a_line_is_an_error_of_limit() {
+fn a_status_of_very_many_members_comes_in_several_lines() {
     let ids: Vec<String> = (74_000..75_024).map(|id| id.to_string()).collect();
     let members: Vec<_> = ids.iter().map(|id| (id.as_str(), "role-x", None)).collect();
     let mut desk = desk_of(listed(&members));
-    assert!(ask(&mut desk, 1, r#"{"id":1,"call":"status"}"#)[0].1.contains(r#""class":"limit""#));
+    for (connection, id) in (1..1000).zip(&ids) {
+        ask(&mut desk, connection, &format!(r#"{{"id":1,"call":"join","args":{{"member":"{id}"}}}}"#));
+        ask(&mut desk, connection, r#"{"id":2,"call":"sync","args":{"message":"all"}}"#);
+    }
+    let (mut seen, mut lines) = (Vec::new(), 0);
+    loop {
+        let line = format!(r#"{{"id":1,"call":"status","args":{{"from":{}}}}}"#, seen.len());
+        let answer = ask(&mut desk, 2000, &line).remove(0).1;
+        assert!(answer.len() < MAX_LINE);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let members = answer["return"]["members"].as_array().unwrap();
+        seen.extend(members.iter().map(|member| member["job_id"].as_str().unwrap().to_owned()));
+        lines += 1;
+        if answer["return"].get("more").is_none() {
+            break;
+        }
+    }
+    assert!(seen == ids && lines > 2, "{} members in {lines} lines", seen.len());
 }
 
 #[test]
@@ -247,7 +264,7 @@ fn happens() -> impl Strategy<Value = Happens> {
 
 /// All there is to see of a desk.
 fn picture(desk: &Desk, now: Duration) -> Vec<Value> {
-    desk.halls.names().iter().map(|name| desk.halls.status(name, now)).collect()
+    desk.halls.names().iter().map(|name| desk.halls.status(name, now, 0)).collect()
 }
 
 proptest! {
