@@ -116,7 +116,7 @@ impl Engine {
 
     fn take(&mut self, input: Input) {
         let now = self.clock.now();
-        let group = self.desk.group_meant(&input);
+        let group = self.journal.as_ref().and_then(|_| self.desk.group_meant(&input));
         let exists = |desk: &Desk, name: &str| desk.halls.find(name).is_ok();
         let why = group.as_deref().and_then(|group| self.shares.refusal(group, |name| exists(&self.desk, name)));
         if let Some(letter) = why.and_then(|why| Desk::refuse(&input, why)) {
