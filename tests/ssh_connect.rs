@@ -125,7 +125,7 @@ impl Scene {
     }
 
     fn start_sshd(&mut self) {
-        let mut sshd = Command::new("chroot")
+        let mut sshd = Command::new("/usr/sbin/chroot")
             .arg(self.root())
             .args(["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/sshd_config"])
             .stderr(Stdio::piped())
