@@ -35,7 +35,8 @@ fn told_to_end(signal: Signal) -> Status {
 fn read(path: &Path) -> Result<Status> {
     let text = fs::read_to_string(path).cannot(format_args!("read '{}'", path.display()))?;
     let code = text.trim().parse();
-    code.map(Status::from_code).map_err(|_| Error::lab(format_args!("cannot use '{}': it holds no status", path.display())))
+    code.map(Status::from_code)
+        .map_err(|_| Error::lab(format_args!("cannot use '{}': it holds no status", path.display())))
 }
 
 fn worse(one: Status, other: Status) -> Status {
