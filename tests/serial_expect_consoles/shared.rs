@@ -33,7 +33,7 @@ impl Desk {
     }
 
     fn socket(&self) -> PathBuf {
-        self.dir.path().join("101/console.sock")
+        self.dir.path().join("101/attach.sock")
     }
 
     fn log(&self) -> Vec<u8> {
@@ -297,8 +297,8 @@ fn a_socket_that_a_killed_one_left_is_taken_over_and_one_in_use_is_not() {
 
 #[test]
 fn what_cannot_be_attached_to_is_named() {
-    let outcome = pumice_tests::run(tool("serial-expect").args(["attach", "/no/such/console.sock"]), b"");
-    let why = "serial-expect: cannot attach to '/no/such/console.sock': No such file or directory\n";
+    let outcome = pumice_tests::run(tool("serial-expect").args(["attach", "/no/such/attach.sock"]), b"");
+    let why = "serial-expect: cannot attach to '/no/such/attach.sock': No such file or directory\n";
     assert_eq!((outcome.status, outcome.stderr.as_str()), (3, why));
     let outcome = pumice_tests::run(tool("serial-expect").args(["attach", "--from", "-1", "x"]), b"");
     assert_eq!(outcome.status, 2, "{}", outcome.stderr);

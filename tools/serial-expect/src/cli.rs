@@ -23,7 +23,7 @@ struct Arguments {
     /// Keep logs and results in this directory [default: $MN_RUNDIR]
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
-    /// Let others watch the console, and type, at this socket [default: console.sock, with a run directory]
+    /// Let others watch the console, and type, at this socket [default: attach.sock, with a run directory]
     #[arg(long, value_name = "SOCKET")]
     share: Option<PathBuf>,
     /// Wait so many seconds for the guests of this board before it is powered off
@@ -42,7 +42,7 @@ enum Verb {
 
 #[derive(Args)]
 struct Attach {
-    /// The socket of the console, RUNDIR/ID/console.sock
+    /// The socket of the console, RUNDIR/ID/attach.sock
     socket: PathBuf,
     /// Show it from here: 'start', 'now', or a number of bytes [default: the last lines]
     #[arg(long, value_name = "PLACE", value_parser = place)]

@@ -32,7 +32,7 @@ pub fn resolved(place: Specification, role: &Role, dir: Option<&MemberDir>) -> R
         return Err(wrong("it is the role's own"));
     }
     let dir = dir.ok_or_else(|| wrong("there is no run directory to find it in; give '--run-dir', or the path"))?;
-    let socket = dir.run().path().join(&member.job_id).join("console.sock");
+    let socket = dir.run().path().join(&member.job_id).join("attach.sock");
     Ok(Specification::Share(socket.to_string_lossy().into_owned()))
 }
 

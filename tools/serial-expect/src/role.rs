@@ -132,7 +132,7 @@ fn share(log: &mut ConsoleLog, options: &Options, dir: Option<&MemberDir>, repor
     match (&options.share, dir) {
         (Some(socket), _) => log.share(dir, socket),
         (None, Some(member)) => {
-            let shared = log.share(dir, &member.path().join("console.sock"));
+            let shared = log.share(dir, &member.path().join("attach.sock"));
             shared.or_else(|error| report.warn(&error.to_string()))
         }
         (None, None) => Ok(()),
