@@ -46,6 +46,15 @@ endings: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
 	target/release/pumice-endings --full
 
+# Any input at all, to what reads the input of others; FUZZ_SECONDS for each target. Needs cargo-fuzz and a nightly compiler.
+FUZZ_SECONDS = 60
+fuzz:
+	cd tests/fuzz && for target in targets/*.rs; do \
+		name=$$(basename "$$target" .rs) && mkdir -p "corpus/$$name" && \
+		$(CARGO) +nightly fuzz run --fuzz-dir . "$$name" "corpus/$$name" "seeds/$$name" -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=16384 || exit; \
+	done
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(CARGOFLAGS) --quiet -- -D warnings
@@ -80,4 +89,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all check demo bench endings lint packages install uninstall clean
+.PHONY: all check demo bench endings fuzz lint packages install uninstall clean
