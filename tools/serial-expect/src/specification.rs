@@ -107,13 +107,14 @@ fn address(kind: &str, text: &str) -> std::result::Result<Address, String> {
 
 /// What was probably meant.
 fn mend(text: &str) -> String {
-    const KINDS: &str = "exec:, unix:, tcp:, telnet:, rfc2217:, pty:, share: or a device's path";
+    const KINDS: &str =
+        "it begins with exec:, unix:, tcp: or a device's path, or with telnet:, rfc2217:, pty: or share:";
     if text.contains(char::is_whitespace) {
-        format!("a command stands behind 'exec:': 'exec:{text}'")
+        format!("{KINDS}; a command is 'exec:{text}'")
     } else if text.starts_with("tty") {
         format!("a device has its whole path: '/dev/{text}'")
     } else {
-        format!("it begins with {KINDS}")
+        KINDS.to_owned()
     }
 }
 
@@ -158,8 +159,12 @@ mod tests {
     #[test]
     fn what_is_no_console_is_told_with_its_mend() {
         for (text, mend) in [
-            ("", "it begins with exec:, unix:, tcp:, telnet:, rfc2217:, pty:, share: or a device's path"),
-            ("telnet x 1", "a command stands behind 'exec:': 'exec:telnet x 1'"),
+            ("x:1", "it begins with exec:, unix:, tcp: or a device's path, or with telnet:, rfc2217:, pty: or share:"),
+            (
+                "telnet x 1",
+                "it begins with exec:, unix:, tcp: or a device's path, or with telnet:, rfc2217:, pty: or share:; \
+                 a command is 'exec:telnet x 1'",
+            ),
             ("ttyUSB0,9600", "a device has its whole path: '/dev/ttyUSB0,9600'"),
             ("ttyS0:9600", "a device has its whole path: '/dev/ttyS0:9600'"),
             ("exec:", "the command is empty or a quote is open"),
