@@ -26,7 +26,12 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         let value = |letter: &u8| LETTERS.iter().position(|known| known == letter);
         let bits = four.iter().map(value).try_fold(0, |bits, value| Some(bits << 6 | value?))?;
         let bits = bits << (6 * (4 - four.len()));
-        bytes.extend([16, 8, 0].iter().take(four.len().checked_sub(1)?).map(|shift| (bits >> shift & 255) as u8));
+        bytes.extend(
+            [16, 8, 0]
+                .iter()
+                .take(four.len().checked_sub(1).filter(|&count| count > 0)?)
+                .map(|shift| (bits >> shift & 255) as u8),
+        );
     }
     Some(bytes)
 }

@@ -79,13 +79,13 @@ fn parse(text: &str) -> std::result::Result<Specification, String> {
     }
 }
 
-/// A name that udev makes may have commas; what stands behind the last ones is a mode if it begins with a digit.
+/// What stands behind a comma is a mode if it begins with a digit; the names that udev makes may have other commas.
 fn path_and_mode(text: &str) -> std::result::Result<(PathBuf, SerialMode), String> {
     let begins = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     let comma = text.match_indices(',').map(|(at, _)| at).find(|&at| begins(&text[at + 1..]));
     match comma {
         Some(at) => Ok((text[..at].into(), text[at + 1..].parse()?)),
-        None if text.contains(',') => {
+        None if text.contains(',') && !text.starts_with("/dev/serial/") => {
             Err("after the comma stands a rate like '115200', '115200n8' or '115200n8,rtscts'".into())
         }
         None => Ok((text.into(), SerialMode::default())),
