@@ -75,7 +75,7 @@ const VICTIMS: [Victim; 10] = [
     ("overlay-pack", Some("1"), &[3, 0], "overlay-pack"),
     ("ssh-connect", Some("1"), &[3, 0], "member 1 (guest): ssh-connect"),
     ("serial-expect", Some("1"), &[137, 0], "member 1 (guest): serial-expect"),
-    ("host", Some("4"), &[137, 0], "member 4 (host): "),
+    ("member", Some("4"), &[137, 0], "member 4 (host): "),
     ("mn-broker", None, &[3, 0], "broker: was ended by SIGKILL"),
 ];
 

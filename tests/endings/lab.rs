@@ -210,7 +210,7 @@ fn victim(tool: &str, member: Option<&str>, run: &Path) -> Option<Pid> {
         None => None,
     };
     let of_it = |process: &world::Process| {
-        session.is_none_or(|id| process.session == id && (tool != "host" || process.id == id))
+        session.is_none_or(|id| process.session == id && (tool != "member" || process.id == id))
     };
     let processes = world::processes().into_iter();
     let mut found = processes.filter(|process| process.name == tool && of_it(process)).map(|process| process.id);
