@@ -152,9 +152,10 @@ impl Terminal {
                 Ok(count) => self.seen.extend(&bytes[..count]),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
             }
-            self.seen.windows(text.len()).any(|window| window == text.as_bytes())
+            let found = self.seen.windows(text.len()).position(|window| window == text.as_bytes());
+            // What follows is for those who listen next.
+            found.map(|at| self.seen.drain(..at + text.len())).is_some()
         });
-        self.seen.clear();
     }
 
     pub fn says(&mut self, text: &[u8]) {
