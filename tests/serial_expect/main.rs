@@ -9,5 +9,6 @@ mod ending;
 mod lab;
 mod lines;
 mod messages;
+mod replay;
 mod running;
 mod shell;

@@ -1,6 +1,7 @@
 //! A board's boot: the dialogue with the console, and the power command in it.
 
-use crate::power::{self, Power, Progress};
+use crate::mark::Mark;
+use crate::power;
 use crate::report::Report;
 use crate::verdict;
 use crate::wires::{Event, Wires};
@@ -37,17 +38,33 @@ impl Board {
         report: &mut Report,
         end: Duration,
     ) -> Result<Vec<u8>> {
-        let mut power = None;
+        let booted = self.converse(&mut dialogue, wires, report, end);
+        wires.stop_switching();
+        let how = booted.as_ref().map(|()| ()).map_err(ToString::to_string);
+        wires.mark(&Mark::Booted(how))?;
+        booted.map(|()| dialogue.into_unread())
+    }
+
+    fn converse(
+        &mut self,
+        dialogue: &mut Dialogue,
+        wires: &mut Wires,
+        report: &mut Report,
+        end: Duration,
+    ) -> Result<()> {
         let mut lost = None;
         let mut acts = dialogue.start(wires.now(), end);
         loop {
             for act in acts.drain(..) {
                 match act {
-                    Act::Power(name) => power = Some(self.switch(&name)?),
+                    Act::Power(name) => self.switch(&name, wires)?,
                     Act::Type(typed) => wires.type_text(typed)?,
-                    Act::Step(_, text) => report.step("boot", &text)?,
+                    Act::Step(name, text) => {
+                        wires.mark(&Mark::Step(format!("{name}: {text}")))?;
+                        report.step("boot", &text)?;
+                    }
                     Act::Record(record) => report.record(record)?,
-                    Act::Ready => return Ok(dialogue.into_unread()),
+                    Act::Ready => return Ok(()),
                     Act::Fail(fault, text) => return Err(verdict::error(fault, &text)),
                 }
             }
@@ -60,8 +77,11 @@ impl Board {
                 match event {
                     Event::Console(bytes) => acts.extend(dialogue.push(&bytes, now)),
                     Event::Closed(reason) => lost = Some(reason),
-                    Event::Child if has_ended(&mut power)? => acts.extend(dialogue.powered(now)),
-                    Event::Child | Event::Answer(_) => {}
+                    Event::Switched(how) => {
+                        how?;
+                        acts.extend(dialogue.powered(now));
+                    }
+                    Event::Answer(..) | Event::Drained(_) => {}
                 }
             }
             acts.extend(dialogue.tick(now));
@@ -69,28 +89,19 @@ impl Board {
     }
 
     /// Runs one of the dictionary's commands; before the first it is written down how to switch the board off.
-    fn switch(&mut self, name: &str) -> Result<Power> {
-        if let (Some(dir), false) = (&self.dir, self.touched) {
+    fn switch(&mut self, name: &str, wires: &mut Wires) -> Result<()> {
+        if let (Some(dir), false, true) = (&self.dir, self.touched, wires.is_live()) {
             self.held = power::hold(dir, self.commands.get("power_off").map(Vec::as_slice).unwrap_or_default())?;
         }
         self.touched = true;
-        Power::start(name, self.commands.get(name).cloned().unwrap_or_default(), self.dir.as_ref())
+        wires.switch(name, self.commands.get(name).cloned().unwrap_or_default(), self.dir.as_ref())
     }
-}
-
-fn has_ended(power: &mut Option<Power>) -> Result<bool> {
-    let Some(running) = power else { return Ok(false) };
-    let done = running.check()? == Progress::Done;
-    if done {
-        *power = None;
-    }
-    Ok(done)
 }
 
 /// The error of a console that closed under the role, with the reason of the stage that held it, if it gives one.
 pub fn closed(wires: &mut Wires, reason: Option<String>, seen: Option<String>) -> Error {
     let until = wires.now() + REASON;
-    while wires.upstream.descriptor().is_some() && wires.now() < until {
+    while wires.is_held() && wires.now() < until {
         if let Err(error) = wires.turn(Some(until)) {
             return error;
         }

@@ -131,7 +131,7 @@ fn call(request: &Request, timeout: f64) -> Call {
 }
 
 /// The messages of a wait, in the order of their arrival.
-fn messages(value: &Value) -> Vec<Sent> {
+pub fn messages(value: &Value) -> Vec<Sent> {
     let list = value.get("messages").and_then(Value::as_array);
     let sent = list.into_iter().flatten().filter_map(|sent| {
         let from = sent.get("from")?.as_str()?.to_owned();

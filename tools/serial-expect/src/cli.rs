@@ -26,6 +26,12 @@ struct Arguments {
     /// Let others watch the console, and type, at this socket [default: attach.sock, with a run directory]
     #[arg(long, value_name = "SOCKET")]
     share: Option<PathBuf>,
+    /// Record the conversation here, as an asciicast
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Play the role with this recording instead of a console, and without waiting
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["console", "share", "record"])]
+    replay: Option<PathBuf>,
     /// Wait so many seconds for the guests of this board before it is powered off
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
     drain_timeout: f64,
@@ -38,6 +44,17 @@ struct Arguments {
 enum Verb {
     /// Watch a shared console; at a terminal, type on it
     Attach(Attach),
+    /// Say which recorded boards the boot of a role message would lead to their shell
+    Check(Check),
+}
+
+#[derive(Args)]
+struct Check {
+    /// The role message, in a file
+    dialogue: PathBuf,
+    /// Recordings of boards
+    #[arg(required = true)]
+    recordings: Vec<PathBuf>,
 }
 
 #[derive(Args)]
@@ -82,6 +99,16 @@ pub enum Work {
     Role(Options),
     /// Watch a shared console.
     Attach(AttachOptions),
+    /// Try a boot on recordings.
+    Check(CheckOptions),
+}
+
+/// What is to be tried.
+pub struct CheckOptions {
+    /// The file with the role message.
+    pub dialogue: PathBuf,
+    /// The boards.
+    pub recordings: Vec<PathBuf>,
 }
 
 /// What a watcher asks for.
@@ -102,6 +129,10 @@ pub struct Options {
     pub run_dir: Option<PathBuf>,
     /// Where others may watch, other than in the run directory.
     pub share: Option<PathBuf>,
+    /// Where the conversation is recorded.
+    pub record: Option<PathBuf>,
+    /// The recording that is played.
+    pub replay: Option<PathBuf>,
     /// Where the broker is; there need be none.
     pub socket: Option<PathBuf>,
     /// How long the guests may take.
@@ -113,11 +144,19 @@ pub struct Options {
 /// Reads them.
 pub fn work() -> Result<Work> {
     let arguments: Arguments = mn_cli::options()?;
-    if let Some(Verb::Attach(Attach { socket, from, read_only })) = arguments.verb {
-        return Ok(Work::Attach(AttachOptions { socket, from: from.unwrap_or(Begin::Screen), read_only }));
+    match arguments.verb {
+        Some(Verb::Attach(Attach { socket, from, read_only })) => {
+            return Ok(Work::Attach(AttachOptions { socket, from: from.unwrap_or(Begin::Screen), read_only }));
+        }
+        Some(Verb::Check(Check { dialogue, recordings })) => {
+            return Ok(Work::Check(CheckOptions { dialogue, recordings }));
+        }
+        None => {}
     }
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let run_dir = arguments.run_dir.or_else(|| variable("MN_RUNDIR"));
+    // What is played belongs to no run, unless it is told to.
+    let in_run = || variable("MN_RUNDIR").filter(|_| arguments.replay.is_none());
+    let run_dir = arguments.run_dir.or_else(in_run);
     let in_run_dir = || run_dir.as_ref().map(|dir| dir.join("broker.sock")).filter(|path| path.exists());
     let seconds = arguments.drain_timeout;
     let drain_timeout = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
@@ -126,6 +165,8 @@ pub fn work() -> Result<Work> {
         socket: variable("MN_SOCKET").or_else(in_run_dir),
         run_dir,
         share: arguments.share,
+        record: arguments.record,
+        replay: arguments.replay,
         drain_timeout: drain_timeout.ok_or_else(|| {
             Error::usage(format_args!("--drain-timeout '{seconds}' is no time: give seconds above 0"))
         })?,

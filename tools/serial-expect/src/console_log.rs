@@ -56,17 +56,18 @@ impl ConsoleLog {
         self.share.as_ref().map(AsRawFd::as_raw_fd)
     }
 
-    /// What watchers have typed, recorded with who it was.
+    /// What watchers have typed, and who it was, recorded.
     ///
     /// # Errors
     /// Status 3 when it cannot be recorded.
-    pub fn typed_by_watchers(&mut self) -> Result<Vec<Typed>> {
+    pub fn typed_by_watchers(&mut self) -> Result<Vec<(String, Typed)>> {
         let typings = self.share.as_mut().map(Share::typed).unwrap_or_default();
         let mut typed = Vec::with_capacity(typings.len());
         for typing in typings {
             self.flush()?;
-            self.entry(&now(), self.offset, "out", &typing.bytes, Some(&typing.person.to_string()))?;
-            typed.push(Typed { text: typing.bytes, delay: Duration::ZERO, secret: Secret::No });
+            let person = typing.person.to_string();
+            self.entry(&now(), self.offset, "out", &typing.bytes, Some(&person))?;
+            typed.push((person, Typed { text: typing.bytes, delay: Duration::ZERO, secret: Secret::No }));
         }
         Ok(typed)
     }
@@ -74,6 +75,11 @@ impl ConsoleLog {
     /// How many bytes the console has printed.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Counts from here, as a recorded role did.
+    pub fn begin_at(&mut self, offset: u64) {
+        self.offset = offset;
     }
 
     /// Keeps what the board printed.

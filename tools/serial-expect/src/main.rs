@@ -4,13 +4,18 @@ mod attach;
 mod base64;
 mod board;
 mod broker;
+mod cast;
+mod check;
 mod cli;
 mod console;
 mod console_log;
 mod escape;
+mod live;
+mod mark;
 mod owner;
 mod power;
 mod pty;
+mod recorder;
 mod recording;
 mod report;
 mod role;
@@ -20,6 +25,7 @@ mod share_client;
 mod share_server;
 mod share_words;
 mod specification;
+mod tape;
 mod tcp;
 mod teardown;
 mod telnet_line;
@@ -40,6 +46,7 @@ fn main() -> ExitCode {
         let options = match cli::work()? {
             Work::Role(options) => options,
             Work::Attach(options) => return attach::run(&options, Signals::new()?),
+            Work::Check(options) => return check::run(&options),
         };
         mn_cli::set_verbosity(options.verbosity);
         let signals = Signals::new()?;

@@ -5,7 +5,6 @@ use crate::specification::Specification;
 use crate::wires::{Event, Wires};
 use mn_cli::{Error, Result};
 use mn_msg::{MemberDir, Role};
-use std::time::Duration;
 
 /// The console, with the socket's path in place of a member's id or role.
 ///
@@ -39,10 +38,10 @@ pub fn resolved(place: Specification, role: &Role, dir: Option<&MemberDir>) -> R
 /// Records the console until it ends.
 ///
 /// # Errors
-/// Status 3 when it is lost, 124 when it does not end within `limit`.
-pub fn run(wires: &mut Wires, report: &mut Report, limit: Duration) -> Result<()> {
+/// Status 3 when it is lost, 124 when it does not end within the job's time.
+pub fn run(wires: &mut Wires, report: &mut Report) -> Result<()> {
     report.step("record", "another member's console")?;
-    let until = wires.now() + limit;
+    let until = wires.job_end;
     while wires.now() < until {
         for event in wires.turn(Some(until))? {
             match event {

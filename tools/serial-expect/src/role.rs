@@ -5,10 +5,13 @@ use crate::broker::Broker;
 use crate::cli::Options;
 use crate::console::Console;
 use crate::console_log::ConsoleLog;
+use crate::live::{Characters, Live};
+use crate::recorder::Recorder;
 use crate::report::Report;
 use crate::specification::Specification;
+use crate::tape::Tape;
 use crate::upstream::{self, Upstream};
-use crate::wires::Wires;
+use crate::wires::{Source, Wires};
 use crate::{power, recording, teardown, tests, verdict};
 use mn_cli::{Error, Result, Signals, Status};
 use mn_console::dialogue::Dialogue;
@@ -56,9 +59,12 @@ impl Script {
         let device = facts.device.as_ref();
         let place =
             options.console.as_ref().or(facts.console.as_ref()).or(device.and_then(|device| device.connect.as_ref()));
+        // What is played needs no console.
+        let place = place.map(String::as_str).or(options.replay.as_ref().map(|_| "pty:"));
         let place =
             place.ok_or_else(|| Error::wrong("cannot find the console: the message has none; name it with '-c'"))?;
-        let place = recording::resolved(Specification::parse(place)?, role, dir)?;
+        let place = Specification::parse(place)?;
+        let place = if options.replay.is_some() { place } else { recording::resolved(place, role, dir)? };
         let mut commands = BTreeMap::new();
         for (name, lines) in device.map(|device| &device.commands).into_iter().flatten() {
             commands.insert(name.clone(), power::words(name, lines)?);
@@ -106,18 +112,19 @@ fn perform(
     report: &mut Report,
 ) -> Result<()> {
     let facts = role.facts();
-    let broker = join(options, facts)?;
-    let console = Console::open(&script.place)?;
-    let mut log = ConsoleLog::open(dir.as_ref())?;
-    share(&mut log, options, dir.as_ref(), report)?;
-    let mut wires = Wires::new(signals, upstream, broker, console, log)?;
+    let mut wires = match &options.replay {
+        Some(path) => {
+            let source = Source::Tape(Box::new(Tape::open(path)?));
+            Wires::new(source, role.job_deadline().remaining(), ConsoleLog::open(dir.as_ref())?, None)?
+        }
+        None => connect(&script.place, role, options, signals, upstream, dir.as_ref(), report)?,
+    };
     let mut board = Board { commands: script.commands, dir, held: Vec::new(), touched: false };
-    wires.upstream.check()?;
     let boots = script.dialogue.is_some();
     let booted = boot(script.dialogue, role, &mut board, &mut wires, report);
     let up = booted.is_ok();
     let played = match &script.place {
-        Specification::Share(_) => recording::run(&mut wires, report, role.job_deadline().remaining()),
+        Specification::Share(_) => recording::run(&mut wires, report),
         _ => booted.and_then(|unread| run_tests(role, &unread, &mut wires, report)),
     };
     if boots && up && !wires.board_died && worth_draining(&played, facts) {
@@ -125,6 +132,28 @@ fn perform(
         return finish(played.and(drained), &mut board, &mut wires, report);
     }
     finish(played, &mut board, &mut wires, report)
+}
+
+/// Connects the role to the world.
+fn connect(
+    place: &Specification,
+    role: &Role,
+    options: &Options,
+    signals: Signals,
+    upstream: Upstream,
+    dir: Option<&MemberDir>,
+    report: &mut Report,
+) -> Result<Wires> {
+    let facts = role.facts();
+    let title = format!("{} {}", facts.role, facts.job_id);
+    let recorder = options.record.as_ref().map(|path| Recorder::create(path, &title)).transpose()?;
+    let broker = join(options, facts)?;
+    let console = Console::open(place)?;
+    let mut log = ConsoleLog::open(dir)?;
+    share(&mut log, options, dir, report)?;
+    let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };
+    let live = Live::new(signals, upstream, broker, console, log.keyboard(), characters)?;
+    Wires::new(Source::Live(Box::new(live)), role.job_deadline().remaining(), log, recorder)
 }
 
 /// Lets others look on: where they are asked to come, or else in the run directory, where a failure is no disaster.
@@ -162,19 +191,19 @@ fn boot(
 ) -> Result<Vec<u8>> {
     let Some(dialogue) = dialogue else { return Ok(Vec::new()) };
     let timeout = role.boot().map_or(0, |boot| boot.timeout);
-    let end = end(wires, role, timeout);
+    let end = end(wires, timeout);
     board.boot(dialogue, wires, report, end)
 }
 
 /// When something that may take so many seconds has to be done: the job's own end may come first.
-fn end(wires: &Wires, role: &Role, timeout: u64) -> Duration {
-    wires.now() + Duration::from_secs(timeout).min(role.job_deadline().remaining())
+fn end(wires: &Wires, timeout: u64) -> Duration {
+    wires.job_end.min(wires.now() + Duration::from_secs(timeout))
 }
 
 fn run_tests(role: &Role, unread: &[u8], wires: &mut Wires, report: &mut Report) -> Result<()> {
     let mut unread = unread;
     for test in role.tests() {
-        let end = end(wires, role, test.timeout);
+        let end = end(wires, test.timeout);
         let offset = wires.log.offset().saturating_sub(unread.len() as u64);
         let stage = Stage::new(plan(role, test)?, offset);
         tests::run(stage, unread, wires, report, end)?;
@@ -224,7 +253,7 @@ fn worth_draining(played: &Result<()>, facts: &Facts) -> bool {
 fn finish(played: Result<()>, board: &mut Board, wires: &mut Wires, report: &mut Report) -> Result<()> {
     let signalled = matches!(&played, Err(error) if matches!(error.status(), Status::Signal(_)));
     let off = teardown::power_off(board, wires, report, signalled);
-    let parted = teardown::part(wires);
+    let parted = wires.part();
     let mut first = played;
     for next in [off, parted] {
         match (&first, next) {

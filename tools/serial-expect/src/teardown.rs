@@ -1,13 +1,9 @@
 //! The end of a role, however it came: let the guests finish, switch the board off, release what was given, leave.
 
 use crate::board::Board;
-use crate::broker::{Ended, Purpose};
-use crate::power::{Power, Progress};
 use crate::report::Report;
 use crate::wires::{Event, Wires};
 use mn_cli::{Error, Result, Status};
-use mn_console::reply::Answer;
-use mn_ipc::Failure;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -22,19 +18,16 @@ const LATE: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the wait was refused or cut short.
 pub fn drain(wires: &mut Wires, report: &mut Report, limit: Duration) -> Result<()> {
-    let Some(broker) = &mut wires.broker else { return Ok(()) };
+    if !wires.drain(limit)? {
+        return Ok(());
+    }
     report.step("drain", "waiting for the guests of this board")?;
-    broker.drain(limit)?;
     let until = wires.now() + limit + LATE;
     while wires.now() < until {
         for event in wires.turn(Some(until))? {
-            let Event::Answer(Ended { purpose: Purpose::Drain, answer, value }) = event else { continue };
-            return match (value, answer) {
-                (Err(class), Answer::Refused(reason)) => {
-                    Err(Failure::Refused(class, format!("cannot wait for the guests: {reason}")).into())
-                }
-                (value, _) => report.step("drain", &gone(&value.unwrap_or_default())),
-            };
+            if let Event::Drained(how) = event {
+                return report.step("drain", &gone(&how?));
+            }
         }
     }
     Err(Error::lab("lost the broker: it does not answer"))
@@ -67,33 +60,34 @@ pub fn power_off(board: &mut Board, wires: &mut Wires, report: &mut Report, sign
     let mut signals = usize::from(signalled);
     // Before the command is there to be cut short: a signal that comes after it has begun counts.
     wires.forget_signals();
-    let mut power = Power::start("power_off", commands, board.dir.as_ref())?;
-    while power.check()? == Progress::Running {
-        let turned = wires.turn(Some(until));
-        // Only a second signal cuts this short; what else may be lost by now is of no use any more.
-        if let Err(error) = turned {
-            signals += usize::from(matches!(error.status(), Status::Signal(_)));
-            if signals > 1 {
-                return Err(error);
+    wires.switch("power_off", commands, board.dir.as_ref())?;
+    loop {
+        match wires.turn(Some(until)) {
+            Ok(events) => {
+                if let Some(how) = events.into_iter().find_map(switched) {
+                    how?;
+                    return board.held.drain(..).try_for_each(mn_msg::Held::release);
+                }
+            }
+            // Only a second signal cuts this short; what else may be lost by now is of no use any more.
+            Err(error) => {
+                signals += usize::from(matches!(error.status(), Status::Signal(_)));
+                if signals > 1 {
+                    return Err(error);
+                }
             }
         }
         if wires.now() >= until {
             return Err(Error::timeout(format_args!("cannot run 'power_off': it took over {} s", POWER_OFF.as_secs())));
         }
     }
-    board.held.drain(..).try_for_each(mn_msg::Held::release)
 }
 
-/// Closes the console, lets the stage before release what it holds, and leaves the group.
-///
-/// # Errors
-/// The first thing that failed; the rest was done all the same.
-pub fn part(wires: &mut Wires) -> Result<()> {
-    wires.console.close();
-    let flushed = wires.log.flush();
-    let closed = wires.upstream.close();
-    let left = wires.broker.take().map_or(Ok(()), |mut broker| broker.leave());
-    flushed.and(closed).and(left)
+fn switched(event: Event) -> Option<Result<()>> {
+    match event {
+        Event::Switched(how) => Some(how),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

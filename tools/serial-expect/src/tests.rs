@@ -1,16 +1,13 @@
 //! A role's test stages, on whatever shell the console leads to.
 
 use crate::board::closed;
-use crate::broker::{Ended, Purpose};
+use crate::mark::Mark;
 use crate::report::Report;
 use crate::verdict;
 use crate::wires::{Event, Wires};
 use mn_cli::Result;
-use mn_console::reply::Answer;
 use mn_console::script::Fault;
-use mn_console::signal::Request;
 use mn_console::stage::{Act, Stage};
-use mn_ipc::Failure;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -39,14 +36,15 @@ fn converse(stage: &mut Stage, acts: &mut VecDeque<Act>, wires: &mut Wires, repo
         while let Some(act) = acts.pop_front() {
             match act {
                 Act::Type(typed) => wires.type_text(typed)?,
-                Act::Step(step, text) => report.step(step, &text)?,
+                Act::Step(step, text) => {
+                    wires.mark(&Mark::Step(format!("{step}: {text}")))?;
+                    report.step(step, &text)?;
+                }
                 Act::Record(record) => report.record(record)?,
                 Act::Warn(text) => report.warn(&text)?,
                 Act::Ask(number, request) => {
                     report.step("call", &request.helper())?;
-                    if let Some(refused) = ask(wires, number, &request)? {
-                        acts.extend(stage.answered(number, &refused, wires.now()));
-                    }
+                    wires.ask(number, &request)?;
                 }
                 Act::Done => return Ok(()),
                 Act::Fail(fault, text) => {
@@ -65,28 +63,10 @@ fn converse(stage: &mut Stage, acts: &mut VecDeque<Act>, wires: &mut Wires, repo
             match event {
                 Event::Console(bytes) => acts.extend(stage.push(&bytes, now)),
                 Event::Closed(reason) => lost = Some(reason),
-                Event::Child => {}
-                Event::Answer(Ended { purpose: Purpose::Board(number), answer, .. }) => {
-                    acts.extend(stage.answered(number, &answer, now));
-                }
-                Event::Answer(_) => {}
+                Event::Answer(number, answer) => acts.extend(stage.answered(number, &answer, now)),
+                Event::Switched(_) | Event::Drained(_) => {}
             }
         }
         acts.extend(stage.tick(now));
-    }
-}
-
-/// Relays a request; gives the answer where it is known at once.
-fn ask(wires: &mut Wires, number: u64, request: &Request) -> Result<Option<Answer>> {
-    let Some(broker) = &mut wires.broker else {
-        return Ok(Some(Answer::Refused("there is no broker".into())));
-    };
-    match broker.ask(number, request) {
-        Ok(()) => Ok(None),
-        Err(Failure::Refused(_, reason)) => Ok(Some(Answer::Refused(reason))),
-        Err(lost) => {
-            wires.broker = None;
-            Err(lost.into())
-        }
     }
 }

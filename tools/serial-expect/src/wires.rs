@@ -1,31 +1,21 @@
-//! Everything a role listens to, in one event loop.
+//! A role's ties to the world, or to a recording of it, and its clock.
+//!
+//! The clock goes on from turn to turn and never past the moment that a turn waits for, so that a recording, which
+//! knows only when something happened, tells the role's own time again to the microsecond.
 
-use crate::broker::{Broker, Ended};
-use crate::console::{Console, Heard};
+use crate::cast::What;
 use crate::console_log::ConsoleLog;
-use crate::typist::Typist;
-use crate::upstream::{Upstream, ended_by};
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
-use mn_cli::{Cannot, Error, Result, Signals};
-use mn_console::script::Typed;
-use nix::sys::signal::Signal;
-use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
-
-const CONSOLE: Token = Token(0);
-const INPUT: Token = Token(1);
-const SIGNALS: Token = Token(2);
-const CHILDREN: Token = Token(3);
-const BROKER: Token = Token(4);
-const KEYBOARD: Token = Token(5);
-
-/// Reads from the console in one turn, so that a board that floods it cannot keep the rest waiting.
-const READS: usize = 16;
-/// Silence after which the open line is written to console.jsonl.
-const QUIET: Duration = Duration::from_millis(200);
+use crate::live::Live;
+use crate::mark::{Begin, Mark, failure_of};
+use crate::recorder::Recorder;
+use crate::tape::{MOMENT, Tape};
+use mn_cli::Result;
+use mn_console::reply::Answer;
+use mn_console::script::{Secret, Typed};
+use mn_console::signal::Request;
+use mn_msg::MemberDir;
+use serde_json::Value;
+use std::time::Duration;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -34,86 +24,101 @@ pub enum Event {
     Console(Vec<u8>),
     /// The console is closed.
     Closed(Option<String>),
-    /// A call has ended.
-    Answer(Ended),
-    /// A child may have ended.
-    Child,
+    /// The power command has ended.
+    Switched(Result<()>),
+    /// The call with this number has ended.
+    Answer(u64, Answer),
+    /// The wait for the guests has ended: who has left and who has died.
+    Drained(Result<Value>),
 }
 
-/// The descriptors of a role.
+impl Event {
+    /// As a recording has it.
+    fn recorded(&self) -> What {
+        let mark = match self {
+            Event::Console(bytes) => return What::Output(bytes.clone()),
+            Event::Closed(reason) => Mark::Closed(reason.clone()),
+            Event::Switched(how) => Mark::Powered(how.as_ref().map(|()| ()).map_err(failure_of)),
+            Event::Answer(number, answer) => Mark::Answer(*number, answer.clone()),
+            Event::Drained(how) => Mark::Drained(how.as_ref().map(Clone::clone).map_err(failure_of)),
+        };
+        What::Mark(mark.text())
+    }
+}
+
+/// Where it all comes from.
+pub enum Source {
+    /// The world.
+    Live(Box<Live>),
+    /// A recording.
+    Tape(Box<Tape>),
+}
+
+/// A role's ties.
 pub struct Wires {
-    poll: Poll,
-    events: Events,
-    origin: Instant,
-    signals: Signals,
-    children: UnixStream,
-    /// Standard input.
-    pub upstream: Upstream,
-    /// The broker; none for a job of one member.
-    pub broker: Option<Broker>,
-    /// The console.
-    pub console: Console,
-    /// Its records.
+    source: Source,
+    recorder: Option<Recorder>,
+    now: Duration,
+    /// When the job's own time is up.
+    pub job_end: Duration,
+    /// The records of the console.
     pub log: ConsoleLog,
-    typist: Typist,
-    /// Whether the console had more than was read.
-    more: bool,
     /// Whether the board is known to be dead: nobody is to be waited for who is on it.
     pub board_died: bool,
-    /// Why the console takes nothing any more.
-    broken: Option<String>,
-    last_heard: Duration,
 }
 
 impl Wires {
-    /// Watches all of them.
-    pub fn new(
-        signals: Signals,
-        upstream: Upstream,
-        broker: Option<Broker>,
-        mut console: Console,
-        log: ConsoleLog,
-    ) -> Result<Wires> {
-        let poll = Poll::new().cannot("make an event loop")?;
-        let children = children()?;
-        let watch = |descriptor: RawFd, token| {
-            poll.registry().register(&mut SourceFd(&descriptor), token, Interest::READABLE).cannot("watch a descriptor")
+    /// Begins, with so much of the job's time left, unless a recording knows it.
+    ///
+    /// # Errors
+    /// Status 3 when it cannot be recorded, or what the role uses is gone already.
+    pub fn new(source: Source, limit: Duration, mut log: ConsoleLog, recorder: Option<Recorder>) -> Result<Wires> {
+        let limit = Duration::from_micros(u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
+        let begin = match &source {
+            Source::Live(live) => Begin {
+                limit,
+                offset: log.offset(),
+                held: live.upstream.descriptor().is_some(),
+                broker: live.broker.is_some(),
+            },
+            Source::Tape(tape) => tape.begin.unwrap_or(Begin { limit, offset: 0, held: false, broker: false }),
         };
-        watch(signals.as_fd().as_raw_fd(), SIGNALS)?;
-        watch(children.as_raw_fd(), CHILDREN)?;
-        if let Some(descriptor) = upstream.descriptor() {
-            watch(descriptor, INPUT)?;
+        log.begin_at(begin.offset);
+        let now = Duration::ZERO;
+        let mut wires = Wires { source, recorder, now, job_end: begin.limit, log, board_died: false };
+        wires.mark(&Mark::Begin(begin))?;
+        if let Source::Live(live) = &mut wires.source {
+            let checked = live.upstream.check();
+            wires.pass(checked)?;
         }
-        if let Some(broker) = &broker {
-            watch(broker.as_raw_fd(), BROKER)?;
-        }
-        if let Some(descriptor) = log.keyboard() {
-            watch(descriptor, KEYBOARD)?;
-        }
-        console.register(poll.registry(), CONSOLE)?;
-        let (events, origin, typist) = (Events::with_capacity(16), Instant::now(), Typist::default());
-        let last_heard = Duration::ZERO;
-        Ok(Wires {
-            poll,
-            events,
-            origin,
-            signals,
-            children,
-            upstream,
-            broker,
-            console,
-            log,
-            typist,
-            more: true,
-            board_died: false,
-            broken: None,
-            last_heard,
-        })
+        Ok(wires)
     }
 
-    /// The time since the role began.
+    /// The time of the role: that of its last turn.
     pub fn now(&self) -> Duration {
-        self.origin.elapsed()
+        self.now
+    }
+
+    /// Whether this is the world, where something can be switched and held.
+    pub fn is_live(&self) -> bool {
+        matches!(self.source, Source::Live(_))
+    }
+
+    /// Keeps a mark in the recording, if there is one.
+    ///
+    /// # Errors
+    /// Status 3 when it cannot be written.
+    pub fn mark(&mut self, mark: &Mark) -> Result<()> {
+        let now = self.now;
+        self.recorder.as_mut().map_or(Ok(()), |recorder| recorder.mark(now, mark))
+    }
+
+    /// Keeps what the role was ended by.
+    fn pass<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        if let Err(error) = &outcome {
+            self.mark(&Mark::Ended(failure_of(error)))?;
+        }
+        outcome
     }
 
     /// Types a text, as soon as the console takes it.
@@ -122,28 +127,80 @@ impl Wires {
     /// Status 3 when the console takes nothing.
     pub fn type_text(&mut self, typed: Typed) -> Result<()> {
         self.log.typed(&typed)?;
-        if !self.typist.add(typed) {
-            return Err(Error::lab("cannot write to the console: it takes nothing"));
+        let now = self.now;
+        match &mut self.recorder {
+            Some(recorder) if typed.secret == Secret::Yes => recorder.mark(now, &Mark::Password)?,
+            Some(recorder) => recorder.keep(now, &What::Input(typed.text.clone()))?,
+            None => {}
         }
-        self.write();
-        Ok(())
+        let outcome = match &mut self.source {
+            Source::Live(live) => live.type_text(typed),
+            Source::Tape(tape) => {
+                tape.typed();
+                Ok(())
+            }
+        };
+        self.pass(outcome)
     }
 
-    /// Writes what the console takes. One that takes nothing any more may still have something to say: what is wrong
-    /// with it comes after that.
-    fn write(&mut self) {
-        loop {
-            let now = self.now();
-            let Some(bytes) = self.typist.next(now) else { return };
-            match self.console.write(bytes) {
-                Ok(0) => return,
-                Ok(count) => self.typist.wrote(count, now),
-                Err(reason) => {
-                    self.typist = Typist::default();
-                    self.broken = Some(reason);
-                    self.more = true;
-                }
+    /// Runs a power command; [`Event::Switched`] says when it has ended.
+    ///
+    /// # Errors
+    /// Status 3 when it cannot be run.
+    pub fn switch(&mut self, name: &str, commands: Vec<Vec<String>>, dir: Option<&MemberDir>) -> Result<()> {
+        self.mark(&Mark::Power(name.to_owned()))?;
+        let outcome = match &mut self.source {
+            Source::Live(live) => live.switch(name, commands, dir),
+            Source::Tape(tape) => {
+                tape.switch();
+                Ok(())
             }
+        };
+        self.pass(outcome)
+    }
+
+    /// Ends a power command that still runs.
+    pub fn stop_switching(&mut self) {
+        if let Source::Live(live) = &mut self.source {
+            live.power = None;
+        }
+    }
+
+    /// Makes a multinode call for the board; [`Event::Answer`] says how it has ended.
+    ///
+    /// # Errors
+    /// Status 3 when the broker is lost.
+    pub fn ask(&mut self, number: u64, request: &Request) -> Result<()> {
+        let outcome = match &mut self.source {
+            Source::Live(live) => live.ask(number, request),
+            Source::Tape(tape) => {
+                tape.ask(number);
+                Ok(())
+            }
+        };
+        self.pass(outcome)
+    }
+
+    /// Begins to wait for the guests of this board; false when there is nobody to ask. [`Event::Drained`] is the end.
+    ///
+    /// # Errors
+    /// The broker's refusal, where it is known at once.
+    pub fn drain(&mut self, limit: Duration) -> Result<bool> {
+        let outcome = match &mut self.source {
+            Source::Live(live) => match &mut live.broker {
+                Some(broker) => broker.drain(limit).map(|()| true).map_err(Into::into),
+                None => Ok(false),
+            },
+            Source::Tape(tape) => Ok(tape.begin.is_some_and(|begin| begin.broker)),
+        };
+        self.pass(outcome)
+    }
+
+    /// Whether the stage before may still say why it has gone.
+    pub fn is_held(&self) -> bool {
+        match &self.source {
+            Source::Live(live) => live.upstream.descriptor().is_some(),
+            Source::Tape(tape) => tape.begin.is_some_and(|begin| begin.held),
         }
     }
 
@@ -152,98 +209,73 @@ impl Wires {
     /// # Errors
     /// Status 128+N after a signal, 3 when what the role uses, or the broker, is gone.
     pub fn turn(&mut self, until: Option<Duration>) -> Result<Vec<Event>> {
-        let now = self.now();
-        let flush = self.log.is_open().then(|| self.last_heard + QUIET);
-        let look = self.console.look_in().map(|wait| now + wait);
-        let due = [until, flush, look, self.typist.due(now), self.more.then_some(now)].into_iter().flatten().min();
-        match self.poll.poll(&mut self.events, due.map(|due| due.saturating_sub(now))) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            polled => polled.cannot("wait for events")?,
-        }
-        if let Some(signal) = self.signals.take() {
-            return Err(ended_by(signal));
-        }
-        let ready = |token| self.events.iter().any(|event| event.token() == token);
-        let (input, console, child, answer) = (ready(INPUT), ready(CONSOLE), ready(CHILDREN), ready(BROKER));
-        if ready(KEYBOARD) {
-            for typed in self.log.typed_by_watchers()? {
-                // What does not fit is lost: the role itself finds out what is wrong with the console.
-                let _ = self.typist.add(typed);
+        let mut events = Vec::new();
+        let outcome = match &mut self.source {
+            Source::Live(live) => {
+                let outcome = live.turn(until, &mut self.log, &mut events);
+                let latest = until.map_or(live.now(), |until| live.now().min(until));
+                self.now = latest.max(self.now + MOMENT);
+                outcome
             }
-        }
-        self.write();
-        let mut happened = Vec::new();
-        if console || self.more || look.is_some() {
-            self.read(&mut happened)?;
-            self.write();
-        }
-        if let (Some(reason), false) =
-            (self.broken.take(), happened.iter().any(|event| matches!(event, Event::Closed(_))))
-        {
-            happened.push(Event::Closed(Some(reason)));
-        }
-        if self.log.is_open() && self.now() >= self.last_heard + QUIET {
-            self.log.flush()?;
-        }
-        if input {
-            self.upstream.check()?;
-        }
-        if child {
-            while matches!(self.children.read(&mut [0; 64]), Ok(1..)) {}
-            happened.push(Event::Child);
-        }
-        if answer {
-            happened.extend(self.answers()?.into_iter().map(Event::Answer));
-        }
-        Ok(happened)
+            Source::Tape(tape) => {
+                let turned = tape.turn(until);
+                self.now = tape.now();
+                turned.map(|happened| events = happened)
+            }
+        };
+        self.keep(&events)?;
+        self.pass(outcome)?;
+        self.type_for_watchers()?;
+        Ok(events)
     }
 
-    /// Forgets signals that came together with the one that was heeded.
-    pub fn forget_signals(&mut self) {
-        while self.signals.take().is_some() {}
-    }
-
-    fn answers(&mut self) -> Result<Vec<Ended>> {
-        let received = self.broker.as_mut().map_or(Ok(Vec::new()), Broker::receive);
-        if received.is_err() {
-            // There is nobody left to take leave of.
-            self.broker = None;
-        }
-        received
-    }
-
-    fn read(&mut self, happened: &mut Vec<Event>) -> Result<()> {
-        let mut bytes = [0; 16 * 1024];
-        self.more = true;
-        for _ in 0..READS {
-            match self.console.read(&mut bytes) {
-                Heard::Bytes(count) => {
-                    self.last_heard = self.now();
-                    self.log.heard(&bytes[..count])?;
-                    happened.push(Event::Console(bytes[..count].to_vec()));
-                }
-                Heard::Nothing => {
-                    self.more = false;
-                    break;
-                }
-                Heard::Closed(reason) => {
-                    self.more = false;
-                    self.log.flush()?;
-                    happened.push(Event::Closed(reason));
-                    break;
-                }
+    /// Keeps what happened: in the recording, and what was played in the console's log.
+    fn keep(&mut self, events: &[Event]) -> Result<()> {
+        for event in events {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.keep(self.now, &event.recorded())?;
+            }
+            match (&self.source, event) {
+                (Source::Tape(_), Event::Console(bytes)) => self.log.heard(bytes)?,
+                (Source::Tape(_), Event::Closed(_)) => self.log.flush()?,
+                _ => {}
             }
         }
         Ok(())
     }
-}
 
-/// Readable when a child has ended.
-fn children() -> Result<UnixStream> {
-    let (end, handler) = UnixStream::pair().cannot("make a socket")?;
-    for stream in [&end, &handler] {
-        stream.set_nonblocking(true).cannot("set up a socket")?;
+    fn type_for_watchers(&mut self) -> Result<()> {
+        let Source::Live(live) = &mut self.source else { return Ok(()) };
+        if !live.keyboard_is_ready() {
+            return Ok(());
+        }
+        for (person, typed) in self.log.typed_by_watchers()? {
+            if let Some(recorder) = &mut self.recorder {
+                // What people type may be a password.
+                recorder.mark(self.now, &Mark::Person(person, typed.text.len()))?;
+            }
+            live.type_for_person(typed);
+        }
+        Ok(())
     }
-    signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, handler).cannot("catch SIGCHLD")?;
-    Ok(end)
+
+    /// Forgets signals that came together with the one that was heeded.
+    pub fn forget_signals(&mut self) {
+        if let Source::Live(live) = &mut self.source {
+            live.forget_signals();
+        }
+    }
+
+    /// Closes the console, lets the stage before release what it holds, and leaves the group.
+    ///
+    /// # Errors
+    /// The first thing that failed; the rest was done all the same.
+    pub fn part(&mut self) -> Result<()> {
+        let flushed = self.log.flush();
+        let parted = match &mut self.source {
+            Source::Live(live) => live.part(),
+            Source::Tape(tape) => tape.turn(Some(tape.now() + MOMENT)).map(drop),
+        };
+        flushed.and(self.pass(parted))
+    }
 }
