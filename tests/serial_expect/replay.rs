@@ -4,7 +4,7 @@ use crate::lab::{Lab, MEMBERS, PASS, group, one_run};
 use crate::running::{END, Running, await_text, results};
 use nix::sys::signal::Signal;
 use pumice_tests::broker::Broker;
-use pumice_tests::{Outcome, tool};
+use pumice_tests::{Outcome, data, tool};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -164,12 +164,12 @@ fn a_recording_that_was_cut_off_ends_by_the_timeout_in_its_own_time() {
     let lab = Lab::host(&one_run(PASS));
     assert_eq!(record(&lab).status, 0);
     let text = lab.text("cast");
-    let cut = text.find("board login: ").expect("a login");
+    let cut = text.find("Linux version 6").expect("a kernel");
     std::fs::write(lab.path("cast"), &text[..cut]).expect("a file");
     let outcome = replay_of(&lab, &lab.message());
     assert_eq!(outcome.status, 124, "{}", outcome.stderr);
     assert!(
-        outcome.stderr.starts_with("serial-expect: login-action: waited for 'login:' or 'root@board:' in vain, 60 s")
+        outcome.stderr.starts_with("serial-expect: auto-login-action: waited for 'Linux version [0-9]' in vain, 60 s")
     );
     assert_eq!(results(&outcome.stdout).last().map(String::as_str), Some("lava/job fail"));
 }
@@ -231,4 +231,43 @@ fn what_is_no_recording_is_told_with_its_line() {
     let outcome = check(&lab.path("role.jsonl"), &[&lab.path("cast")]);
     assert_eq!(outcome.status, 2);
     assert!(outcome.stderr.ends_with("no role boots a board\n"), "{}", outcome.stderr);
+}
+
+/// The boards of tests/data/console: NAME.cast was recorded while NAME.role.jsonl ran, whose results, without their
+/// moments, are in NAME.results.jsonl. The board model, as it is, with a panic, behind a line of 19,200 baud, and behind
+/// one that garbles signals; and the QEMU board.
+const BOARDS: [(&str, i32); 5] = [("model", 0), ("panic", 1), ("slow", 0), ("garbled", 0), ("qemu", 0)];
+
+#[test]
+fn recorded_boards_give_the_results_that_they_gave() {
+    for (name, status) in BOARDS {
+        let file = |kind: &str| data(&format!("console/{name}.{kind}"));
+        let mut command = tool("serial-expect");
+        command.arg("--replay").arg(file("cast"));
+        let outcome = Running::start(&mut command, &lab_text(&file("role.jsonl"))).outcome();
+        assert_eq!(outcome.status, status, "{name}: {}", outcome.stderr);
+        let results: Vec<Value> =
+            timeless(&outcome.stdout).into_iter().filter(|message| message["type"] == "result").collect();
+        let expected = lab_text(&file("results.jsonl"));
+        let expected: Vec<Value> =
+            expected.lines().map(|line| serde_json::from_str(line).expect("a message")).collect();
+        assert_eq!(results, expected, "{name}");
+    }
+}
+
+#[test]
+fn recorded_boards_boot() {
+    for (name, _) in BOARDS {
+        let cast = data(&format!("console/{name}.cast"));
+        let outcome = check(&data(&format!("console/{name}.role.jsonl")), &[&cast]);
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{}", outcome.stdout);
+        assert!(outcome.stdout.starts_with(&format!("{}: ok", cast.display())), "{}", outcome.stdout);
+    }
+    let (dialogue, board) = (data("console/qemu.role.jsonl"), data("console/model.cast"));
+    let outcome = check(&dialogue, &[&board]);
+    assert!(
+        outcome.status == 1 && outcome.stdout.contains(": bootloader-interrupt: waited for "),
+        "{}",
+        outcome.stdout
+    );
 }

@@ -40,7 +40,7 @@ impl Board {
     ) -> Result<Vec<u8>> {
         let booted = self.converse(&mut dialogue, wires, report, end);
         wires.stop_switching();
-        let how = booted.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let how = booted.as_ref().copied().map_err(ToString::to_string);
         wires.mark(&Mark::Booted(how))?;
         booted.map(|()| dialogue.into_unread())
     }

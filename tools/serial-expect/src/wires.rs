@@ -38,9 +38,9 @@ impl Event {
         let mark = match self {
             Event::Console(bytes) => return What::Output(bytes.clone()),
             Event::Closed(reason) => Mark::Closed(reason.clone()),
-            Event::Switched(how) => Mark::Powered(how.as_ref().map(|()| ()).map_err(failure_of)),
+            Event::Switched(how) => Mark::Powered(how.as_ref().copied().map_err(failure_of)),
             Event::Answer(number, answer) => Mark::Answer(*number, answer.clone()),
-            Event::Drained(how) => Mark::Drained(how.as_ref().map(Clone::clone).map_err(failure_of)),
+            Event::Drained(how) => Mark::Drained(how.as_ref().cloned().map_err(failure_of)),
         };
         What::Mark(mark.text())
     }
