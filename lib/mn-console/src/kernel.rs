@@ -3,6 +3,8 @@
 //! Works on whole lines, which is how the kernel reports them; the table is that of LAVA's boot.
 
 use crate::lines::readable;
+use regex::bytes::Regex;
+use std::sync::LazyLock;
 
 /// Bytes of one line that are looked at.
 const LINE_BYTES: usize = 1024;
@@ -73,6 +75,16 @@ const STARTS: [Start; 13] = [
     noted("invalid opcode:", Until::Line, "invalid opcode"),
 ];
 
+/// What every start has a part of, to pass by the lines that have none.
+static HINT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new("(?-u)Kernel panic|U-Boot SPL|cut here|Unhandled|BUG|Oops|WARNING|invalid opcode").ok()
+});
+
+/// Whether a line may begin a report: what a terminal's sequence stands in cannot be told from its bytes.
+pub(crate) fn may_begin(line: &[u8]) -> bool {
+    line.contains(&b'\x1b') || HINT.as_ref().is_none_or(|hint| hint.is_match(line))
+}
+
 /// The weight of the report that a line begins, if it begins one.
 pub(crate) fn weight_of(line: &str) -> Option<Weight> {
     STARTS.iter().find(|start| line.contains(start.text)).map(|start| start.weight)
@@ -89,19 +101,29 @@ pub struct Watch {
 impl Watch {
     /// Takes what was read, up to the end of the first fatal report, which it gives.
     pub fn push(&mut self, bytes: &[u8]) -> Option<Report> {
-        for &byte in bytes {
-            if byte != b'\n' && byte != b'\r' {
-                if self.line.len() < LINE_BYTES {
-                    self.line.push(byte);
-                }
-                continue;
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+            self.extend(&rest[..end]);
+            let report = self.end_line();
+            if report.is_some() {
+                return report;
             }
-            let line = readable(&std::mem::take(&mut self.line));
-            if let Some(report) = self.line(&line) {
-                return Some(report);
-            }
+            rest = &rest[end + 1..];
         }
+        self.extend(rest);
         None
+    }
+
+    fn extend(&mut self, part: &[u8]) {
+        let room = LINE_BYTES - self.line.len();
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
+    }
+
+    fn end_line(&mut self) -> Option<Report> {
+        let matters = self.open.is_some() || may_begin(&self.line);
+        let report = matters.then(|| readable(&self.line)).and_then(|line| self.line(&line));
+        self.line.clear();
+        report
     }
 
     fn line(&mut self, line: &str) -> Option<Report> {

@@ -33,23 +33,30 @@ impl Life {
     /// Takes what was read; gives the reason if the board has begun anew.
     pub fn push(&mut self, bytes: &[u8], now: Duration) -> Option<String> {
         self.last_byte = now;
-        for &byte in bytes {
-            if !matches!(byte, b'\r' | b'\n') {
-                if self.line.len() < LINE_BYTES {
-                    self.line.push(byte);
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+            self.extend(&rest[..end]);
+            // While nothing is wrong, few lines matter.
+            if self.panic.is_some() || kernel::may_begin(&self.line) {
+                let line = readable(&self.line);
+                if !line.trim().is_empty() {
+                    self.line(&line);
                 }
-                continue;
             }
-            let line = readable(&std::mem::take(&mut self.line));
-            if !line.trim().is_empty() {
-                self.line(&line);
-            }
+            self.line.clear();
+            rest = &rest[end + 1..];
         }
+        self.extend(rest);
         self.firmware.push(bytes);
         let hit = self.firmware.find(|_| ())?;
         let text = readable(&hit.text);
         let tail = text.chars().count().saturating_sub(60);
         Some(format!("the board has restarted: '{}'", text.chars().skip(tail).collect::<String>().trim()))
+    }
+
+    fn extend(&mut self, part: &[u8]) {
+        let room = LINE_BYTES - self.line.len();
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
     }
 
     /// A kernel that has died prints nothing but lines with its clock.

@@ -24,6 +24,8 @@ const KEYBOARD: Token = Token(5);
 
 /// Reads from the console in one turn, so that a board that floods it cannot keep the rest waiting.
 const READS: usize = 16;
+/// Bytes of one of them.
+const READ: usize = 16 * 1024;
 /// Silence after which the open line is written to console.jsonl.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -56,6 +58,7 @@ pub struct Wires {
     /// Its records.
     pub log: ConsoleLog,
     typist: Typist,
+    buffer: Box<[u8]>,
     /// Whether the console had more than was read.
     more: bool,
     /// Whether the board is known to be dead: nobody is to be waited for who is on it.
@@ -104,6 +107,7 @@ impl Wires {
             console,
             log,
             typist,
+            buffer: vec![0; READ].into(),
             more: true,
             board_died: false,
             broken: None,
@@ -213,14 +217,13 @@ impl Wires {
     }
 
     fn read(&mut self, happened: &mut Vec<Event>) -> Result<()> {
-        let mut bytes = [0; 16 * 1024];
         self.more = true;
         for _ in 0..READS {
-            match self.console.read(&mut bytes) {
+            match self.console.read(&mut self.buffer) {
                 Heard::Bytes(count) => {
                     self.last_heard = self.now();
-                    self.log.heard(&bytes[..count])?;
-                    happened.push(Event::Console(bytes[..count].to_vec()));
+                    self.log.heard(&self.buffer[..count])?;
+                    happened.push(Event::Console(self.buffer[..count].to_vec()));
                 }
                 Heard::Nothing => {
                     self.more = false;
