@@ -147,6 +147,15 @@ impl Dialogue {
         acts
     }
 
+    /// Begins again where the command of [`Act::Power`] has failed and an attempt is left; none: it is the boot's end.
+    pub fn unpowered(&mut self, reason: &str, now: Duration) -> Option<Vec<Act>> {
+        let mut acts = Vec::new();
+        self.tries_again(now).then(|| {
+            self.fail(Fault::Lab, reason.to_owned(), now, &mut acts);
+            acts
+        })
+    }
+
     /// Takes what the console printed.
     pub fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Act> {
         let mut acts = Vec::new();
@@ -264,7 +273,9 @@ impl Dialogue {
                     acts.push(Act::Type(typed));
                 }
                 Op::Choose(menu, end) => match menu.number_in(&self.text) {
-                    Some(number) => acts.push(typed_now(number + &end)),
+                    Some(number) => {
+                        acts.push(Act::Type(Typed { text: [number.as_bytes(), &end.text].concat(), ..end }));
+                    }
                     None => {
                         return self.fail(Fault::Wrong, format!("there is no menu entry '{}'", menu.item), now, acts);
                     }
@@ -345,10 +356,6 @@ impl Dialogue {
 /// A time for people.
 pub(crate) fn whole_seconds(time: Duration) -> u64 {
     (time + Duration::from_millis(500)).as_secs()
-}
-
-fn typed_now(text: String) -> Act {
-    Act::Type(Typed { text: text.into_bytes(), delay: Duration::ZERO, secret: Secret::No })
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ pub(crate) enum Op {
     Wait(Box<Wait>),
     Type(Typed),
     /// Look for an entry in what was seen before the last match, and type its number and the line's end.
-    Choose(Menu, String),
+    Choose(Menu, Typed),
 }
 
 /// A step that cannot be done.
@@ -194,7 +194,7 @@ fn operations(work: &Work, staged: &Object, delay: Duration) -> Result<Vec<Op>, 
                 item_class: item_class.clone(),
                 separator: separator.clone(),
             };
-            let end = line_ending.as_deref().unwrap_or(NEWLINE).to_owned();
+            let end = typed("", line_ending.as_deref().unwrap_or(NEWLINE), delay);
             vec![wait(std::slice::from_ref(prompt), &[], Nudge::Never)?, Op::Choose(menu, end)]
         }
         Work::Commands { .. } => commands(work, staged)?,

@@ -77,7 +77,7 @@ impl Dialogue {
         self.fail(Fault::Timeout, text, now, acts);
     }
 
-    fn tries_again(&self, now: Duration) -> bool {
+    pub(super) fn tries_again(&self, now: Duration) -> bool {
         self.retries.left > 0 && now + self.retries.interval < self.end
     }
 

@@ -365,3 +365,13 @@ fn a_board_that_begins_again_at_its_prompt_has_reset_itself() {
     let bench = uboot(reset).push("\r\nU-Boot SPL 2022.04\r\n");
     assert_eq!(bench.failure().1, "bootloader-commands: the board has reset itself: 'U-Boot SPL 2022.04'");
 }
+
+#[test]
+fn a_power_switch_that_fails_once_is_tried_again() {
+    let mut bench = Bench::new(&Boot { attempts: Some(2), ..boot() });
+    let acts = bench.dialogue.unpowered("the switch is stuck", bench.now).unwrap();
+    assert!(matches!(&acts[..], [.., Act::Step(..)]), "{acts:?}");
+    let mut bench = bench.after(5);
+    assert_eq!(bench.acts.iter().filter(|act| **act == Act::Power("hard_reset".into())).count(), 2);
+    assert_eq!(bench.dialogue.unpowered("the switch is stuck", bench.now), None);
+}
