@@ -295,3 +295,38 @@ fn what_is_missing_for_uboot_is_named() {
     let text = "add_header 'uboot' is not one of u-boot, raw: did you mean 'u-boot'?\n";
     assert!(unknown.ends_with(text), "{unknown}");
 }
+
+#[test]
+fn a_board_that_only_knows_bootm_gets_everything_with_headers() {
+    let text = std::fs::read_to_string(data("devices/mustang-uboot.yaml")).expect("the dictionary is there");
+    let board = file(&text.replace("devicetype: mustang", "devicetype: board"));
+    let job = JOB.replace("{}", &format!("{{method: u-boot, commands: ramdisk, {TIME}}}"));
+    let role = &roles(&split(&["--device", &device(&board)], &job))[0];
+    let arguments = "setenv bootargs 'console=ttyS0,115200n8 root=/dev/ram0 earlycon=uart8250-32bit,0x1c020000 panic=1 \
+                     debug ip=dhcp'";
+    let lines = vec![
+        "setenv autoload no",
+        "dhcp",
+        "setenv serverip {SERVER_IP}",
+        "tftp 0x4002000000 {KERNEL}",
+        "tftp 0x4004000000 {RAMDISK}",
+        "setenv initrd_size ${filesize}",
+        "tftp 0x4003000000 {DTB}",
+        arguments,
+        "bootm 0x4002000000 0x4004000000 0x4003000000",
+    ];
+    let kernel = json!({"arch": "arm", "load": 0x80000, "entry": 0x80000});
+    assert_eq!(typed(role), (lines, [Some(&kernel), Some(&json!({"arch": "arm"}))]));
+}
+
+#[test]
+fn a_method_that_is_not_run_is_a_reason_not_to_run_the_role_and_no_more() {
+    let board = file(&board("x: y", "qemu: {parameters: {command: qemu-system-aarch64}}"));
+    let job = JOB.replace("{}", "{method: qemu, media: tmpfs, prompts: ['#']}");
+    let outcome = split(&["--device", &device(&board)], &job);
+    let what = "stdin:11:18: boot method 'qemu' is not supported by this version";
+    assert_eq!((outcome.status, outcome.stderr), (0, format!("job-split: warning: {what}\n")));
+    let message: Value = serde_json::from_str(outcome.stdout.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(message["data"]["unsupported"], json!([what]));
+    assert_eq!(message["data"]["actions"][1]["block"]["media"], "tmpfs");
+}
