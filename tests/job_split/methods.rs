@@ -176,7 +176,7 @@ fn a_board_without_a_reset_is_switched_or_told_to_restart() {
     let down = expect("going down", name);
     let lines = ["reboot", "reboot -n", "reboot -nf"].map(|line| send(line, true, name));
     let minimal = format!("{{method: minimal, {TIME}}}");
-    assert_eq!(steps(&minimal, &told), [lines.as_slice(), &[down.clone()]].concat());
+    assert_eq!(steps(&minimal, &told), [lines.as_slice(), std::slice::from_ref(&down)].concat());
     let own = format!("{{method: minimal, soft_reboot: shutdown -r now, {TIME}}}");
     assert_eq!(steps(&own, &told), [send("shutdown -r now", true, name), down]);
     let switched = told.replace("power_off", "power_on: pdu on 1, power_off");
