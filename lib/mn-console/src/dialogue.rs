@@ -25,6 +25,8 @@ const SETTLING: Duration = Duration::from_secs(3);
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// How long the rest of a fatal report is awaited.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Attempts at most.
+const ATTEMPTS: u32 = 100;
 /// The time between two attempts, as LAVA has it.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 /// How long the rest of a bootloader's error line is awaited.
@@ -123,7 +125,7 @@ impl Dialogue {
             settle: None,
             dying: None,
             retries: Retries {
-                left: boot.attempts.unwrap_or(1).saturating_sub(1),
+                left: boot.attempts.unwrap_or(1).clamp(1, ATTEMPTS) - 1,
                 interval: boot.interval.map_or(BETWEEN_ATTEMPTS, Duration::from_secs),
                 next: None,
             },

@@ -78,7 +78,7 @@ impl Dialogue {
     }
 
     pub(super) fn tries_again(&self, now: Duration) -> bool {
-        self.retries.left > 0 && now + self.retries.interval < self.end
+        self.retries.left > 0 && now.saturating_add(self.retries.interval) < self.end
     }
 
     /// From the first step; an attempt that was not the last leaves no records of what failed in it.
