@@ -58,10 +58,12 @@ const fn fatal(text: &'static str, until: Until, kind: &'static str) -> Start {
     Start { text, until, kind, weight: Weight::Fatal }
 }
 
+const RESET: &str = "DUT_has_reset";
+
 /// Fatal ones first: they are looked for inside other reports as well.
 const STARTS: [Start; 13] = [
     fatal("Kernel panic - not syncing", Until::Text("end Kernel panic"), "panic"),
-    fatal("U-Boot SPL 20", Until::Line, "DUT_has_reset"),
+    fatal("U-Boot SPL 20", Until::Line, RESET),
     noted("-[ cut here ]", Until::Text("---[ end trace "), "unknown"),
     noted("Unhandled fault", Until::Line, "fault"),
     noted("BUG: KCSAN:", Until::Ruler, "kcsan"),
@@ -90,15 +92,31 @@ pub(crate) fn weight_of(line: &str) -> Option<Weight> {
     STARTS.iter().find(|start| line.contains(start.text)).map(|start| start.weight)
 }
 
+/// What the first words of a board's firmware mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Beginning {
+    /// The board has reset itself.
+    #[default]
+    Fatal,
+    /// It has just got its power.
+    Awaited,
+}
+
 /// Watches a console for reports.
 #[derive(Debug, Default)]
 pub struct Watch {
+    beginning: Beginning,
     line: Vec<u8>,
     open: Option<(Until, Report)>,
     reports: Vec<Report>,
 }
 
 impl Watch {
+    /// For a board whose beginning means this.
+    pub fn new(beginning: Beginning) -> Watch {
+        Watch { beginning, ..Watch::default() }
+    }
+
     /// Takes what was read, up to the end of the first fatal report, which it gives.
     pub fn push(&mut self, bytes: &[u8]) -> Option<Report> {
         let mut rest = bytes;
@@ -130,7 +148,8 @@ impl Watch {
         if line.is_empty() {
             return None;
         }
-        let started = STARTS.iter().find(|start| line.contains(start.text));
+        let means = |start: &&Start| start.kind != RESET || self.beginning == Beginning::Fatal;
+        let started = STARTS.iter().filter(means).find(|start| line.contains(start.text));
         let inside = self.open.as_ref().map(|(_, report)| report.weight);
         if let Some(start) =
             started.filter(|start| inside.is_none() || (inside, start.weight) == (Some(Weight::Noted), Weight::Fatal))
@@ -255,6 +274,13 @@ mod tests {
     fn a_board_that_starts_again_is_noticed() {
         let report = Watch::default().push(b"\r\nU-Boot SPL 2023.04 (Apr 01)\r\n").unwrap();
         assert_eq!(report.kind, "DUT_has_reset");
+    }
+
+    #[test]
+    fn a_board_that_has_just_got_its_power_may_say_so() {
+        let mut watch = Watch::new(Beginning::Awaited);
+        assert_eq!(watch.push(b"\r\nU-Boot SPL 2023.04 (Apr 01)\r\n"), None);
+        assert_eq!(watch.push(b"Kernel panic - not syncing: x\r\n---[ end Kernel panic ]\r\n").unwrap().kind, "panic");
     }
 
     #[test]

@@ -60,8 +60,16 @@ impl Board {
                 match event {
                     Event::Console(bytes) => acts.extend(dialogue.push(&bytes, now)),
                     Event::Closed(reason) => lost = Some(reason),
-                    Event::Child if has_ended(&mut power)? => acts.extend(dialogue.powered(now)),
-                    Event::Child | Event::Answer(_) => {}
+                    Event::Child => match has_ended(&mut power) {
+                        Ok(true) => acts.extend(dialogue.powered(now)),
+                        Ok(false) => {}
+                        Err(error) => {
+                            power = None;
+                            let again = dialogue.unpowered(&error.to_string(), now);
+                            acts.extend(again.ok_or(error)?);
+                        }
+                    },
+                    Event::Answer(_) => {}
                 }
             }
             acts.extend(dialogue.tick(now));
