@@ -41,10 +41,16 @@ bench: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
 	target/release/pumice-bench
 
-# Every ending of the main job on the board model, at many moments; half an hour.
+# Every ending of the main job on the board model, at many moments, and guests that are slow; half an hour.
 endings: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
 	target/release/pumice-endings --full
+	target/release/pumice-endings --delays 200
+
+# The table of endings in mn-exit(7), from one run of each kind.
+endings-table: packages
+	$(CARGO) build --release $(CARGOFLAGS) --workspace
+	target/release/pumice-endings --table
 
 lint:
 	$(CARGO) fmt --all --check
@@ -80,4 +86,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all check demo bench endings lint packages install uninstall clean
+.PHONY: all check demo bench endings endings-table lint packages install uninstall clean
