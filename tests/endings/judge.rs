@@ -12,12 +12,13 @@ const NOTICED: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_millis(20);
 
 /// What a member says that ends because of another.
-const CONSEQUENCES: [&str; 7] = [
+const CONSEQUENCES: [&str; 8] = [
     "lost the board: ",
     "which left",
     "which died",
     "which is done",
     "lost the broker",
+    "cannot reach the broker",
     "ended by SIG",
     "every other member has",
 ];
