@@ -52,6 +52,15 @@ endings-table: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
 	target/release/pumice-endings --table
 
+# Any input at all, to what reads the input of others; FUZZ_SECONDS for each target. Needs cargo-fuzz and a nightly compiler.
+FUZZ_SECONDS = 60
+fuzz:
+	cd tests/fuzz && for target in targets/*.rs; do \
+		name=$$(basename "$$target" .rs) && mkdir -p "corpus/$$name" && \
+		$(CARGO) +nightly fuzz run --fuzz-dir . "$$name" "corpus/$$name" "seeds/$$name" -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=16384 || exit; \
+	done
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(CARGOFLAGS) --quiet -- -D warnings
@@ -86,4 +95,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all check demo bench endings endings-table lint packages install uninstall clean
+.PHONY: all check demo bench endings endings-table fuzz lint packages install uninstall clean

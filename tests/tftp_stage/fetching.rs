@@ -71,7 +71,7 @@ fn an_address_that_cannot_be_used_is_the_jobs_fault() {
         refused("scp://h/root.tar", "this version does not support scheme 'scp'");
         refused("root.tar", "the address has no scheme");
         refused("http://h/", "the address names no file");
-        refused("http://[/root.tar", "not an address");
+        refused("http://[/root.tar", "not an address, or not a header");
     });
 }
 

@@ -227,7 +227,7 @@ fn the_time_of_the_deploy_block_is_the_limit() {
         // Whichever notices first: the download or the one who waits for it.
         let url = http.url("/root.tar.gz");
         let reasons =
-            ["cannot stage in the time that the deploy block gives", &format!("cannot fetch '{url}' in time")];
+            ["cannot stage in the time that the deploy block gives", &format!("cannot fetch '{url}': out of time")];
         assert!(reasons.iter().any(|reason| outcome.stderr == format!("tftp-stage: {reason}\n")), "{}", outcome.stderr);
         lab.assert_released();
     });

@@ -81,7 +81,7 @@ impl std::error::Error for Error {}
 
 /// Says what could not be done at the place where the subject is known.
 pub trait Cannot<T> {
-    /// Turns an error into `cannot WHAT: REASON`, status 3: `file.cannot(format_args!("open '{path}'"))?`.
+    /// Turns an error into `cannot WHAT: REASON`, status 3 unless it has its own: `file.cannot(format_args!("open '{path}'"))?`.
     ///
     /// # Errors
     /// The error itself, with its status.
@@ -100,8 +100,18 @@ impl<T> Cannot<T> for nix::Result<T> {
     }
 }
 
-/// The system's words without the number that Rust adds.
-fn reason(error: &std::io::Error) -> String {
+impl<T> Cannot<T> for Result<T> {
+    fn cannot(self, what: impl Display) -> Result<T> {
+        // What has been said elsewhere needs no subject.
+        self.map_err(|error| match error.lines.is_empty() {
+            true => error,
+            false => Error::new(error.status, format_args!("cannot {what}: {error}")),
+        })
+    }
+}
+
+/// The system's words for an error, without the number that Rust adds.
+pub fn reason(error: &std::io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),
@@ -117,5 +127,11 @@ mod tests {
         let error = std::fs::File::open("/no/such").cannot("open '/no/such'").unwrap_err();
         assert_eq!(error.to_string(), "cannot open '/no/such': No such file or directory");
         assert_eq!(error.status(), Status::Lab);
+    }
+
+    #[test]
+    fn an_error_of_ours_keeps_its_status() {
+        let error = Err::<(), _>(Error::timeout("out of time")).cannot("fetch 'x'").unwrap_err();
+        assert_eq!((error.status(), error.to_string()), (Status::Timeout, "cannot fetch 'x': out of time".to_owned()));
     }
 }

@@ -12,7 +12,7 @@ mod status;
 
 pub use deadline::Deadline;
 pub use diagnostic::{escape, note, print_block, print_with_block, set_verbosity, warn};
-pub use error::{Cannot, Error, Result};
+pub use error::{Cannot, Error, Result, reason};
 pub use progress::Progress;
 pub use signals::Signals;
 pub use status::Status;

@@ -5,7 +5,6 @@ mod attend;
 mod checkout;
 mod cli;
 mod definition;
-mod digest;
 mod environment;
 mod git;
 mod gzip;

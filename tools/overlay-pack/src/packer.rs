@@ -160,7 +160,7 @@ impl Packer {
             }
             "url" => {
                 let unpacked = self.archives.get(order, &job.into, job.deadline, &mut self.signals);
-                let unpacked = unpacked.map_err(|error| cannot_fetch(order, &error))?;
+                let unpacked = unpacked.cannot(format_args!("fetch {}", named(order)))?;
                 unpacked.add(tree, &member).map_err(wrong)?;
                 (read_yaml(order, &unpacked.read(&order.path).map_err(wrong)?).map_err(wrong)?, None)
             }
@@ -179,7 +179,7 @@ impl Packer {
         let wrong = |error: String| cannot_use(order, &error);
         let source = Source::new(order).map_err(wrong)?;
         let clone = self.repositories.get(&source, &job.into, job.deadline, &mut self.signals);
-        let clone = clone.map_err(|error| cannot_fetch(order, &error))?;
+        let clone = clone.cannot(format_args!("fetch {}", named(order)))?;
         let bytes = checkout::read(clone.path(), &order.path).map_err(wrong)?;
         Ok((clone, read_yaml(order, &bytes).map_err(wrong)?))
     }
@@ -230,10 +230,7 @@ impl Packer {
             let source = Source::whole(&repository.url, repository.branch.as_deref());
             let source = source.map_err(|error| cannot_use(order, &error))?;
             let clone = self.repositories.get(&source, &job.into, job.deadline, &mut self.signals);
-            let clone = clone.map_err(|error| {
-                let what = format!("'{}' for {}", shown(&repository.url), named(order));
-                cannot_fetch_what(&what, &error)
-            })?;
+            let clone = clone.cannot(format_args!("fetch '{}' for {}", shown(&repository.url), named(order)))?;
             let to = member.join(&repository.destination);
             tree.insert(&to, Member::Directory).map_err(|error| cannot_use(order, &error))?;
             checkout::add(tree, clone.path(), &to, History::Drop)?;
@@ -307,18 +304,6 @@ fn history(order: &Definition) -> History {
 
 fn cannot_use(order: &Definition, error: &str) -> Error {
     Error::wrong(format_args!("cannot use {}: {error}", named(order)))
-}
-
-fn cannot_fetch(order: &Definition, error: &Error) -> Error {
-    cannot_fetch_what(&named(order), error)
-}
-
-fn cannot_fetch_what(what: &str, error: &Error) -> Error {
-    let reason = error.to_string();
-    if reason.is_empty() {
-        return Error::silent(error.status());
-    }
-    Error::new(error.status(), format_args!("cannot fetch {what}: {reason}"))
 }
 
 fn read_yaml(order: &Definition, bytes: &[u8]) -> std::result::Result<Value, String> {

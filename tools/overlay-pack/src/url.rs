@@ -1,6 +1,7 @@
 //! Definitions from an archive on a server: each is downloaded once for a stream of messages.
 
 use mn_cli::{Cannot, Deadline, Error, Result, Signals};
+use mn_fetch::{Digests, Given};
 use mn_msg::Object;
 use mn_msg::role::Definition;
 use std::collections::BTreeMap;
@@ -9,14 +10,10 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use crate::attend::attend;
-use crate::digest::Digests;
 use crate::unpack::{Compression, Unpacked, unpack};
 
 /// The largest archive, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
-
-/// Redirects followed.
-const REDIRECTS: u32 = 10;
 
 /// The archives of one stream, by what the job says of them.
 #[derive(Default)]
@@ -49,7 +46,11 @@ impl Archives {
 fn fetch(order: &Definition, parent: &Path, deadline: Deadline, signals: &mut Signals) -> Result<Unpacked> {
     let url = order.repository.clone().ok_or_else(|| Error::wrong("it has no 'repository'"))?;
     let compression = Compression::named(order.compression.as_deref()).map_err(Error::wrong)?;
-    let digests = Digests::new(order).map_err(Error::wrong)?;
+    let digests = Digests::new(Given {
+        md5sum: order.md5sum.as_deref(),
+        sha256sum: order.sha256sum.as_deref(),
+        sha512sum: order.sha512sum.as_deref(),
+    })?;
     let headers = headers(order.headers.as_ref()).map_err(Error::wrong)?;
     mn_cli::note(1, format_args!("fetches '{}'", crate::git::shown(&url)));
     let file = tempfile::tempfile_in(parent).cannot("make a temporary file")?;
@@ -87,7 +88,7 @@ fn download(
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Error::timeout("out of time")),
+            Err(error) if mn_fetch::is_timeout(&error) => return Err(Error::timeout("out of time")),
             Err(error) => return Err(Error::lab(format_args!("it broke off: {error}"))),
         };
         size += read as u64;
@@ -97,36 +98,12 @@ fn download(
         digests.add(&buffer[..read]);
         file.write_all(&buffer[..read]).cannot("write a temporary file")?;
     }
-    digests.check().map_err(Error::wrong)?;
+    digests.check()?;
     file.rewind().cannot("read a temporary file")?;
     Ok(file)
 }
 
 fn get(url: &str, headers: &[(String, String)], deadline: Deadline) -> Result<impl Read + use<>> {
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(REDIRECTS)
-        .timeout_global(Some(deadline.remaining()))
-        .user_agent(concat!("pumice/", env!("CARGO_PKG_VERSION")))
-        // The digests are those of the file as it lies on the server.
-        .accept_encoding("identity")
-        .build();
-    let mut request = ureq::Agent::from(config).get(url);
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    let response = request.call().map_err(|error| match error {
-        ureq::Error::Timeout(_) => Error::timeout("out of time"),
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Error::wrong("that is no address, or no header"),
-        ureq::Error::Io(error) => {
-            let reason = error.raw_os_error().map(|number| nix::errno::Errno::from_raw(number).desc().to_owned());
-            Error::lab(reason.unwrap_or_else(|| error.to_string()))
-        }
-        other => Error::lab(other),
-    })?;
-    let status = response.status();
-    if status.as_u16() != 200 {
-        return Err(Error::lab(format_args!("the server answers {status}")));
-    }
-    Ok(response.into_body().into_reader())
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    Ok(mn_fetch::get(url, &headers, deadline)?.into_body())
 }

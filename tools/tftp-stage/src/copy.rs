@@ -24,20 +24,14 @@ impl Source<'_> {
     /// The error of a failed read.
     pub fn error(self, reason: &std::io::Error) -> Error {
         match self {
-            Source::Network(name) if is_timeout(reason) => {
-                Error::timeout(format_args!("cannot fetch '{name}' in time"))
+            Source::Network(name) if mn_fetch::is_timeout(reason) => {
+                Error::timeout(format_args!("cannot fetch '{name}': out of time"))
             }
             Source::Network(name) => Error::lab(format_args!("cannot fetch '{name}': {reason}")),
             Source::Disk(name) => Error::lab(format_args!("cannot read '{name}': {reason}")),
             Source::Archive(name) => Error::wrong(format_args!("cannot unpack '{name}': {reason}")),
         }
     }
-}
-
-/// Whether the time of a request ran out while its body was read; ureq wraps its own error.
-fn is_timeout(reason: &std::io::Error) -> bool {
-    let inner = reason.get_ref().and_then(|error| error.downcast_ref());
-    reason.kind() == ErrorKind::TimedOut || matches!(inner, Some(ureq::Error::Timeout(_)))
 }
 
 /// Gives all of `input` to `take`, piece by piece, each with the number of bytes so far; gives the size.

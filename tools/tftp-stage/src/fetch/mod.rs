@@ -2,20 +2,19 @@
 //! is one.
 
 mod cache;
-mod digest;
-mod http;
 
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use mn_cli::{Cannot, Deadline, Error, Progress, Result};
+use mn_fetch::{Digests, Given, Response};
+use mn_msg::role::Resource;
 
 use crate::copy::{self, Source};
 use crate::plan::Download;
 use crate::stop::Stop;
 use cache::Cache;
-use digest::Digests;
 
 /// What fetching needs to know besides the address.
 pub struct Fetcher {
@@ -40,7 +39,7 @@ impl Fetcher {
     /// 124 when the time is up.
     pub fn fetch(&self, download: &Download) -> Result<Fetched> {
         let url = download.resource.url.as_str();
-        let mut digests = Digests::new(&download.resource)?;
+        let mut digests = digests(&download.resource).cannot(format_args!("check '{url}'"))?;
         let fetched = match url.split_once("://") {
             Some(("http" | "https", _)) => self.over_http(url, &mut digests)?,
             Some(("file", path)) => self.take_from_disk(url, path, &mut digests)?,
@@ -51,7 +50,7 @@ impl Fetcher {
             }
             None => return Err(Error::wrong(format_args!("cannot fetch '{url}': the address has no scheme"))),
         };
-        digests.check(url)?;
+        digests.check().cannot(format_args!("use '{url}'"))?;
         Ok(fetched)
     }
 
@@ -67,7 +66,7 @@ impl Fetcher {
 
     fn over_http(&self, url: &str, digests: &mut Digests) -> Result<Fetched> {
         let Some(cache) = self.cache.as_deref().map(Cache::open).transpose()? else {
-            let response = http::get(url, None, self.deadline)?;
+            let response = self.get(url, None)?;
             return self.receive(url, response, self.temporary_file()?, digests);
         };
         let kept = cache.kept(url);
@@ -76,13 +75,13 @@ impl Fetcher {
             && digests.are_wanted()
         {
             let size = self.digest(&mut file, url, digests)?;
-            if digests.check(url).is_ok() {
+            if digests.check().is_ok() {
                 mn_cli::note(1, format_args!("using the kept copy of '{url}'"));
                 return Ok(Fetched { file, size });
             }
             digests.reset();
         }
-        let response = http::get(url, kept.as_ref().and_then(cache::Kept::mark), self.deadline)?;
+        let response = self.get(url, kept.as_ref().and_then(cache::Kept::mark))?;
         if response.is_unchanged()
             && let Some(mut file) = kept.as_ref().and_then(cache::Kept::file)
         {
@@ -94,12 +93,17 @@ impl Fetcher {
         let (temporary, file) = cache.begin()?;
         let fetched = self.receive(url, response, file, digests)?;
         // A wrong file is not kept.
-        digests.check(url)?;
+        digests.check().cannot(format_args!("use '{url}'"))?;
         cache.keep(url, &etag, temporary)?;
         Ok(fetched)
     }
 
-    fn receive(&self, url: &str, response: http::Response, mut file: File, digests: &mut Digests) -> Result<Fetched> {
+    fn get(&self, url: &str, mark: Option<&str>) -> Result<Response> {
+        let headers: Vec<_> = mark.map(|mark| ("If-None-Match", mark)).into_iter().collect();
+        mn_fetch::get(url, &headers, self.deadline).cannot(format_args!("fetch '{url}'"))
+    }
+
+    fn receive(&self, url: &str, response: Response, mut file: File, digests: &mut Digests) -> Result<Fetched> {
         let expected = response.size();
         let mut progress = Progress::new(url);
         let mut body = response.into_body();
@@ -132,4 +136,12 @@ impl Fetcher {
         let directory = &self.temporary;
         tempfile::tempfile_in(directory).cannot(format_args!("make a file in '{}'", directory.display()))
     }
+}
+
+fn digests(resource: &Resource) -> Result<Digests> {
+    Digests::new(Given {
+        md5sum: resource.md5sum.as_deref(),
+        sha256sum: resource.sha256sum.as_deref(),
+        sha512sum: resource.sha512sum.as_deref(),
+    })
 }

@@ -1,6 +1,6 @@
 //! HTTP, by the crate ureq: redirects followed, proxies from the environment, nothing decompressed on the way.
 
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 
 use mn_cli::{Deadline, Error, Result};
 use ureq::{Agent, Proxy};
@@ -11,11 +11,12 @@ const REDIRECTS: u32 = 10;
 /// An answer that has the file, or says that it is unchanged.
 pub struct Response(ureq::http::Response<ureq::Body>);
 
-/// Asks for `url`, unless it still has the mark `etag`.
+/// Asks for `url` with these headers, within the deadline, which also ends the reading of the body. A header
+/// `If-None-Match` allows the answer that the file is unchanged.
 ///
 /// # Errors
-/// Status 2 for an address that is none, 3 for an answer without the file, 124 when the time is up.
-pub fn get(url: &str, etag: Option<&str>, deadline: Deadline) -> Result<Response> {
+/// Status 2 for an address or a header that is none, 3 for an answer without the file, 124 when the time is up.
+pub fn get(url: &str, headers: &[(&str, &str)], deadline: Deadline) -> Result<Response> {
     let proxy = if is_local(url) { None } else { Proxy::try_from_env() };
     let config = Agent::config_builder()
         .proxy(proxy)
@@ -27,13 +28,14 @@ pub fn get(url: &str, etag: Option<&str>, deadline: Deadline) -> Result<Response
         .accept_encoding("identity")
         .build();
     let mut request = Agent::from(config).get(url);
-    if let Some(etag) = etag {
-        request = request.header("If-None-Match", etag);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
     }
-    let response = request.call().map_err(|error| failure(url, &error))?;
-    let status = response.status();
-    if status.as_u16() != 200 && !(status.as_u16() == 304 && etag.is_some()) {
-        return Err(Error::lab(format_args!("cannot fetch '{url}': the server answers {status}")));
+    let response = request.call().or_else(failure)?;
+    let status = response.status().as_u16();
+    let conditional = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("if-none-match"));
+    if status != 200 && !(status == 304 && conditional) {
+        return Err(Error::lab(format_args!("the server answers {}", response.status())));
     }
     Ok(Response(response))
 }
@@ -44,19 +46,19 @@ fn is_local(url: &str) -> bool {
     ["127.", "localhost:", "[::1]"].iter().any(|host| authority.starts_with(host)) || authority == "localhost"
 }
 
-fn failure(url: &str, error: &ureq::Error) -> Error {
+fn failure<T>(error: ureq::Error) -> Result<T> {
     match error {
-        ureq::Error::Timeout(_) => Error::timeout(format_args!("cannot fetch '{url}' in time")),
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-            Error::wrong(format_args!("cannot fetch '{url}': not an address"))
-        }
-        ureq::Error::Io(error) => {
-            let reason = error.raw_os_error().map(nix::errno::Errno::from_raw);
-            let reason = reason.map_or_else(|| error.to_string(), |errno| errno.desc().to_owned());
-            Error::lab(format_args!("cannot fetch '{url}': {reason}"))
-        }
-        other => Error::lab(format_args!("cannot fetch '{url}': {other}")),
+        ureq::Error::Timeout(_) => Err(Error::timeout("out of time")),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Err(Error::wrong("not an address, or not a header")),
+        ureq::Error::Io(error) => Err(Error::lab(mn_cli::reason(&error))),
+        other => Err(Error::lab(other)),
     }
+}
+
+/// Whether the time of a request ran out while its body was read; ureq wraps its own error.
+pub fn is_timeout(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|error| error.downcast_ref());
+    error.kind() == ErrorKind::TimedOut || matches!(inner, Some(ureq::Error::Timeout(_)))
 }
 
 impl Response {

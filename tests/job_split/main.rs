@@ -1,0 +1,8 @@
+//! job-split as its users see it.
+
+#![allow(clippy::unwrap_used)]
+
+mod devices;
+mod messages;
+mod refusals;
+mod splitting;
