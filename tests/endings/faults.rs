@@ -72,7 +72,12 @@ fn tests() -> Vec<Case> {
         Case {
             mark: Some(("4/console.jsonl", "Kernel panic")),
             told_by: Some(("the silence that makes a panic's words true", SILENCE)),
-            ..job("the kernel panics in a test", before(PANIC), 1, "member ID (host): test stage 0: the kernel panicked: '...'")
+            ..job(
+                "the kernel panics in a test",
+                before(PANIC),
+                1,
+                "member ID (host): test stage 0: the kernel panicked: '...'",
+            )
         },
         job(
             "the board restarts in a test",
@@ -96,13 +101,28 @@ fn tests() -> Vec<Case> {
             ],
             mark: Some(("progress.jsonl", "logging in to")),
             told_by: Some(("a guest's boot", Duration::from_secs(LOGIN_SECONDS))),
-            ..job("sshd is not there", String::new(), 124, "member ID (guest): ssh-connect: cannot connect to ...: Connection refused")
+            ..job(
+                "sshd is not there",
+                String::new(),
+                124,
+                "member ID (guest): ssh-connect: cannot connect to ...: Connection refused",
+            )
         },
-        job("sshd dies under the guests", after(DIE), 3, "member ID (guest): what the role uses is gone: lost the connection to the board: ..."),
+        job(
+            "sshd dies under the guests",
+            after(DIE),
+            3,
+            "member ID (guest): what the role uses is gone: lost the connection to the board: ...",
+        ),
         Case {
             edits: vec![(GUEST.to_owned(), "          - lava-test-case wrong --shell false\n".to_owned())],
             mark: Some(("results.jsonl", "\"case\":\"wrong\"")),
-            ..Case::new("a guest's test fails", Cause::Itself, 1, "member ID (guest): the test '1_ssh-client/wrong' failed")
+            ..Case::new(
+                "a guest's test fails",
+                Cause::Itself,
+                1,
+                "member ID (guest): the test '1_ssh-client/wrong' failed",
+            )
         },
     ]
 }
@@ -119,6 +139,11 @@ fn labs() -> Vec<Case> {
                 "member ID (host): tftp-stage: cannot fetch '...'...",
             )
         },
-        Case::new("the disk is full", Cause::FullDisk, 3, "member ID (host): tftp-stage: cannot ...: No space left on device"),
+        Case::new(
+            "the disk is full",
+            Cause::FullDisk,
+            3,
+            "member ID (host): tftp-stage: cannot ...: No space left on device",
+        ),
     ]
 }

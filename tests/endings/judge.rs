@@ -56,7 +56,9 @@ pub fn judge(case: &Case, account: &Account, usual: &[String]) -> (Outcome, Vec<
             wrong.extend(account.first.iter().map(|line| format!("a cause of nothing: {}", line.text)));
         }
         Outcome::Early => {}
-        Outcome::Caused => wrong.extend(first_cause(case, account, cause).into_iter().chain(consequences(case, account))),
+        Outcome::Caused => {
+            wrong.extend(first_cause(case, account, cause).into_iter().chain(consequences(case, account)))
+        }
     }
     wrong.extend(in_time(case, account, cause));
     (outcome, wrong)
@@ -96,7 +98,8 @@ fn first_cause(case: &Case, account: &Account, cause: Option<SystemTime>) -> Vec
     };
     let told_after = case.told_by.map_or(Duration::ZERO, |(_, limit)| limit);
     // A run without a mark has its cause somewhere in it.
-    let latest = if case.mark.is_some() || account.struck.is_some() { cause + told_after + NOTICED } else { account.ended };
+    let latest =
+        if case.mark.is_some() || account.struck.is_some() { cause + told_after + NOTICED } else { account.ended };
     if first.at + TICK < cause + told_after.mul_f64(0.9) || first.at > latest {
         wrong.push(format!("the first cause is of {:.3} s after it", seconds(cause, first.at)));
     }
@@ -125,7 +128,8 @@ fn in_time(case: &Case, account: &Account, cause: Option<SystemTime>) -> Option<
     // A failed test ends nothing.
     let ends_nothing = case.row.message.contains("the test '");
     let took = account.ended.duration_since(cause?).unwrap_or_default();
-    let told = if name.is_empty() { String::new() } else { format!(", {told_after:?} of it being the limit of {name}") };
+    let told =
+        if name.is_empty() { String::new() } else { format!(", {told_after:?} of it being the limit of {name}") };
     (took > LIMIT + told_after && !ends_nothing).then(|| format!("took {took:.1?} after its cause{told}"))
 }
 

@@ -15,8 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The tools that may have a shim: those on PATH, and the scripts of the roles.
-pub const TOOLS: [&str; 6] =
-    ["job-split", "overlay-pack", "tftp-stage", "ssh-connect", "serial-expect", "mn-broker"];
+pub const TOOLS: [&str; 6] = ["job-split", "overlay-pack", "tftp-stage", "ssh-connect", "serial-expect", "mn-broker"];
 pub const ROLES: [&str; 2] = ["host", "guest"];
 
 const ORDER: &str = "PUMICE_ENDINGS";

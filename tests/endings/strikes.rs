@@ -40,6 +40,7 @@ fn killed(tool: &'static str, role: &str) -> Case {
         "host" | "guest" => (format!("roles/{tool}"), 137, format!("roles/{tool} was ended by SIGKILL")),
         _ => (tool.to_owned(), 3, format!("{tool} died")),
     };
-    let cause = if what.starts_with("roles/") { format!("{what} is killed") } else { format!("{what} of a {role} is killed") };
+    let cause =
+        if what.starts_with("roles/") { format!("{what} is killed") } else { format!("{what} of a {role} is killed") };
     Case::new(&cause, Cause::Kill(tool), status, &format!("{who}: {text}"))
 }

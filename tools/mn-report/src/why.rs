@@ -107,8 +107,10 @@ impl Member<'_> {
     /// The stage that said why it ended, or the one that ended without a word: the stage after it misses its end.
     fn stage_that_failed(&self, number: i32, ended: String) -> Option<(String, String)> {
         let (log, written) = stamped(&self.dir.join("log")).unwrap_or_default();
-        let of_stage = |line: &&str| STAGES.iter().any(|stage| line.starts_with(stage)) && !line.contains(": warning: ");
-        let (early, said): (Vec<&str>, Vec<&str>) = log.lines().filter(of_stage).partition(|line| line.ends_with(EARLY));
+        let of_stage =
+            |line: &&str| STAGES.iter().any(|stage| line.starts_with(stage)) && !line.contains(": warning: ");
+        let (early, said): (Vec<&str>, Vec<&str>) =
+            log.lines().filter(of_stage).partition(|line| line.ends_with(EARLY));
         match (said.first(), early.first()) {
             _ if number == 0 => None,
             (Some(line), _) => Some((written.min(ended), (*line).to_owned())),
