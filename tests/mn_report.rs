@@ -90,31 +90,36 @@ struct Ended(tempfile::TempDir);
 impl Ended {
     /// With the texts of their files `status`.
     fn with(host: (&str, u64), guest: (&str, u64)) -> Self {
-        let run = Self(tempfile::tempdir().unwrap());
+        let run = Self(tempfile::tempdir().expect("a run directory"));
         run.file("members", "1 guest ssh\n4 host tftp\n", 0);
         run.file("results.jsonl", "", 0);
-        fs::create_dir(run.0.path().join("1")).unwrap();
-        fs::create_dir(run.0.path().join("4")).unwrap();
+        fs::create_dir(run.0.path().join("1")).expect("a run directory");
+        fs::create_dir(run.0.path().join("4")).expect("a run directory");
         run.file("4/status", host.0, host.1).file("1/status", guest.0, guest.1);
         run
     }
 
     fn file(&self, name: &str, text: &str, at: u64) -> &Self {
         let path = self.0.path().join(name);
-        fs::write(&path, text).unwrap();
+        fs::write(&path, text).expect("a run directory");
         let moment = UNIX_EPOCH + Duration::from_secs(1_795_348_800 + at);
-        File::options().append(true).open(path).unwrap().set_modified(moment).unwrap();
+        File::options()
+            .append(true)
+            .open(path)
+            .expect("a run directory")
+            .set_modified(moment)
+            .expect("a run directory");
         self
     }
 
     /// A failed record.
     fn failed(&self, id: &str, suite: &str, case: &str, text: &str, at: u64) -> &Self {
         let at = format!("2026-11-22T12:00:{at:02}.000000Z");
-        let mut file = File::options().append(true).open(self.0.path().join("results.jsonl")).unwrap();
+        let mut file = File::options().append(true).open(self.0.path().join("results.jsonl")).expect("a run directory");
         let data = format!(
             r#"{{"definition":"{suite}","case":"{case}","result":"fail","error_msg":"{text}","job_id":"{id}","at":"{at}"}}"#
         );
-        writeln!(file, r#"{{"v":1,"type":"result","data":{data}}}"#).unwrap();
+        writeln!(file, r#"{{"v":1,"type":"result","data":{data}}}"#).expect("a run directory");
         self
     }
 
@@ -196,6 +201,13 @@ fn a_last_stage_that_was_killed_is_named_with_its_signal() {
 then: 01 member 1 (guest): what the role uses is gone: lost the board: its member 4 has died
 ";
     assert_eq!(run.why(), expected);
+}
+
+#[test]
+fn what_a_stage_cannot_release_after_the_last_one_was_killed_is_no_cause() {
+    let run = Ended::with(("137\n", 2), ("0\n", 5));
+    run.file("4/log", "tftp-stage: cannot remove '/run/4/nfsrootfs': Directory not empty\n", 1);
+    assert_eq!(run.why(), "first cause: 02 member 4 (host): serial-expect was ended by SIGKILL\n");
 }
 
 #[test]

@@ -9,6 +9,10 @@ use std::time::Duration;
 /// The most that a tool begins late.
 const LATE: Duration = Duration::from_millis(400);
 
+const HOST: &str = "4";
+/// What is said of a guest that did not come to its logout, before its number.
+pub const CUT_OFF: &str = "cut off: guest";
+
 const SYNC: &str = "          - lava-sync clients\n";
 const HOST_STEPS: [&str; 3] =
     ["          - ls -al /root/.ssh/\n", "          - lava-send lava_start\n", "          - lava-sync clients\n"];
@@ -75,6 +79,8 @@ pub fn judge(account: &Account, usual: &[String], sync: Sync) -> Vec<String> {
     if !account.records.iter().eq(usual.iter().filter(of_sync)) {
         wrong.push("results are missing".to_owned());
     }
+    let ended = account.statuses.iter().filter(|(id, status)| *id != HOST && **status != Some(0));
+    wrong.extend(ended.map(|(id, _)| format!("{CUT_OFF} {id}")));
     let left = account.first_with("progress.jsonl", "\"text\":\"left: 1, 2, 3\"");
     let off = account.first_with("progress.jsonl", "\"step\":\"power-off\"");
     if left.is_none() || off.is_none() || left > off {

@@ -1,20 +1,20 @@
 //! The board, a run on it, and what is done to that.
 
 use crate::account::Account;
+use crate::board::Board;
 use crate::case::{Case, Cause};
 use crate::moment::Random;
+use crate::process::{strike, wait, wait_for_all};
 use crate::shim::{self, Order};
 use crate::world::World;
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Error, Read, Result, Write};
+use std::io::{Error, Result, Write};
 use std::os::unix::fs::symlink;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// Where runs are made; this process is inside the lab.
@@ -26,9 +26,6 @@ pub struct Lab {
     /// How long each stage of each member lives, and mn-run, in a run that nobody disturbs.
     lifetimes: BTreeMap<(String, String), Duration>,
 }
-
-/// After this a run is killed, and has failed.
-const GIVE_UP: Duration = Duration::from_secs(90);
 
 impl Lab {
     /// A lab without a board.
@@ -260,69 +257,4 @@ fn run_directory(place: &Path, cause: Cause) -> Result<PathBuf> {
     fs::create_dir(&disk)?;
     Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&disk).status()?;
     Ok(disk.join("run"))
-}
-
-/// Sends mn-run what the case says; gives when, unless it had ended before.
-fn strike(cause: Cause, child: &mut Child, at: Duration) -> Result<Option<SystemTime>> {
-    std::thread::sleep(at);
-    if child.try_wait()?.is_some() {
-        return Ok(None);
-    }
-    let struck = SystemTime::now();
-    match cause {
-        // A key of the terminal and its end come to all of the foreground.
-        Cause::Signal(signal @ (Signal::SIGINT | Signal::SIGHUP)) => killpg(pid(child), signal)?,
-        Cause::Signal(signal) => kill(pid(child), signal)?,
-        _ => kill(pid(child), Signal::SIGKILL)?,
-    }
-    Ok(Some(struck))
-}
-
-fn pid(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
-}
-
-/// The exit status; none when it had to be killed.
-fn wait(child: &mut Child) -> Result<Option<i32>> {
-    let until = Instant::now() + GIVE_UP;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)));
-        }
-        if Instant::now() > until {
-            kill(pid(child), Signal::SIGKILL)?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// mn-run was killed: its members end by themselves.
-fn wait_for_all(before: &World) {
-    let until = Instant::now() + GIVE_UP;
-    while before.news().iter().any(|thing| thing.starts_with("process")) && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// `board-model serve`.
-struct Board(Child);
-
-impl Board {
-    fn start(place: &Path, tool: &Path, cause: Cause) -> Result<Self> {
-        let mut command = Command::new(tool);
-        command.args(["serve", "--ready-fd", "1", "--dir"]).arg(place).stdin(Stdio::null()).stdout(Stdio::piped());
-        if let Cause::Fault(name) = cause {
-            command.args(["--fault", name]);
-        }
-        let mut child = command.spawn()?;
-        child.stdout.as_mut().ok_or_else(|| Error::other("no pipe"))?.read_exact(&mut [0])?;
-        Ok(Self(child))
-    }
-
-    fn end(&mut self) -> Result<()> {
-        kill(pid(&self.0), Signal::SIGTERM)?;
-        self.0.wait().map(drop)
-    }
 }

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout)]
 
 mod account;
+mod board;
 mod case;
 mod faults;
 mod guests;
@@ -15,6 +16,7 @@ mod judge;
 mod lab;
 mod moment;
 mod plan;
+mod process;
 mod shim;
 mod strikes;
 mod table;

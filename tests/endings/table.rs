@@ -27,7 +27,7 @@ pub fn render(rows: &[Row]) -> String {
 
 /// A word that is no macro.
 fn plain(word: &str) -> String {
-    let is_macro = word.len() <= 3 && word.starts_with(|first: char| first.is_ascii_uppercase());
+    let is_macro = matches!(word.as_bytes(), [b'A'..=b'Z', b'a'..=b'z', rest @ ..] if rest.len() <= 1);
     if is_macro { format!("\\&{word}") } else { word.to_owned() }
 }
 

@@ -27,28 +27,21 @@ check 'nothing is left of a refused job' test -z "$(ls pumice-runs)"
 mkdir there
 check 'a run directory that is there is not touched' says 3 "cannot make the run directory 'there'" -o there bad.yaml
 
-# Roles that wait for their end, and a mkdir in whose time the signal comes: members are still to be started.
-mkdir -p libexec/roles fake
-cat >libexec/roles/host <<-'END'
+# Stages of which the second tells mn-run to end: other members are still to be started, other roles have just begun.
+mkdir fake
+cat >fake/overlay-pack <<-'END'
 	#!/bin/sh
-	printf '%s %s\n' "${0##*/}" "$1" >>"$MN_RUNDIR/started"
-	sleep 60 &
-	echo "$!" >"$MN_RUNDIR/$1/pid"
-	test ! -e "$MN_RUNDIR/signal" || kill "$!"
-	wait "$!"
+	read -r pid <"$MN_RUNDIR/mn-run.pid"
+	kill -s TERM "$pid"
 END
-cat >fake/mkdir <<-'END'
-	#!/bin/sh
-	case $* in */2) kill -s TERM "$PPID" ;; esac
-	exec /bin/mkdir "$@"
-END
-chmod +x libexec/roles/host fake/mkdir
-cp libexec/roles/host libexec/roles/guest
+printf '#!/bin/sh\nexec cat\n' | tee fake/tftp-stage >fake/ssh-connect
+printf '#!/bin/sh\nexec sleep 60\n' >fake/serial-expect
+chmod +x fake/*
 told_at_the_start () {
-	PATH=$scratch/fake:$PATH MN_LIBEXECDIR=$scratch/libexec says 143 'mn-run: told to end by SIGTERM' -o told \
+	PATH=$scratch/fake:$PATH says 143 'mn-run: told to end by SIGTERM' -o told \
 		--device "mustang=$top/tests/data/devices/board-model.yaml" "$top/tests/data/jobs/mustang-ssh-guest.yaml"
 }
-check 'a signal between two members ends those before it and after it' told_at_the_start
-printf '%s\n' 'guest 1' 'guest 2' 'guest 3' 'host 4' >expected
-sort told/started >started
-check 'and each is started as what it is' diff expected started
+check 'a signal that comes while roles begin ends mn-run' told_at_the_start
+printf '143\n143\n143\n143\n' >expected
+cat told/[1-4]/status >statuses
+check 'and every one of them' diff expected statuses

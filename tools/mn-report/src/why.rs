@@ -111,8 +111,11 @@ impl Member<'_> {
             |line: &&str| STAGES.iter().any(|stage| line.starts_with(stage)) && !line.contains(": warning: ");
         let (early, said): (Vec<&str>, Vec<&str>) =
             log.lines().filter(of_stage).partition(|line| line.ends_with(EARLY));
+        // Who was killed says nothing; what others say then is that they lost it.
+        let killed = number > 128 && !said.iter().any(|line| line.starts_with("serial-expect"));
         match (said.first(), early.first()) {
             _ if number == 0 => None,
+            _ if killed => Some((ended, format!("serial-expect {}", death(number)))),
             (Some(line), _) => Some((written.min(ended), (*line).to_owned())),
             (None, Some(line)) => Some((written.min(ended), format!("{} died", self.stage_before(line)))),
             (None, None) if number > 1 => Some((ended, format!("serial-expect {}", death(number)))),
