@@ -12,13 +12,14 @@ PROVE = prove
 
 # The inventory of the package.
 TOOLS = job-split overlay-pack tftp-stage serial-expect ssh-connect mn-broker mn-report
-ROLES = host guest
+# What mn-run runs besides.
+SCRIPTS = member clean roles/host roles/guest
 MAN1 = job-split overlay-pack tftp-stage serial-expect ssh-connect mn-broker mn-report mn-run
 MAN5 = mn-message
 MAN7 = mn-exit mn-protocol pumice
 PAGES = $(MAN1:%=man/%.1) $(MAN5:%=man/%.5) $(MAN7:%=man/%.7)
 
-SHELL_SCRIPTS = tools/mn-run/mn-run $(ROLES:%=tools/mn-run/roles/%) .ci/run \
+SHELL_SCRIPTS = tools/mn-run/mn-run $(SCRIPTS:%=tools/mn-run/%) .ci/run \
 	tests/board/build tests/board/lab tests/board/packages-install tests/board/qemu-mustang tests/board/run-job tests/fresh \
 	tests/pipe/lib.sh tests/pipe/mustang.sh tests/pipe/*.t \
 	tests/data/definitions/scripts/*.sh tests/data/definitions/*/*/scripts/*.sh tests/bench/lava/run-lava
@@ -81,14 +82,16 @@ install: all
 	$(INSTALL) -m 755 $(TOOLS:%=target/release/%) '$(DESTDIR)$(BINDIR)'
 	sed 's|$$(dirname -- "$$0")|$(LIBEXECDIR)|' tools/mn-run/mn-run >target/release/mn-run
 	$(INSTALL) -m 755 target/release/mn-run '$(DESTDIR)$(BINDIR)'
-	$(INSTALL) -m 755 $(ROLES:%=tools/mn-run/roles/%) '$(DESTDIR)$(LIBEXECDIR)/roles'
+	for script in $(SCRIPTS); do \
+		$(INSTALL) -m 755 "tools/mn-run/$$script" '$(DESTDIR)$(LIBEXECDIR)'/"$$script" || exit; \
+	done
 	$(INSTALL) -m 644 $(MAN1:%=man/%.1) '$(DESTDIR)$(MANDIR)/man1'
 	$(INSTALL) -m 644 $(MAN5:%=man/%.5) '$(DESTDIR)$(MANDIR)/man5'
 	$(INSTALL) -m 644 $(MAN7:%=man/%.7) '$(DESTDIR)$(MANDIR)/man7'
 
 uninstall:
 	cd '$(DESTDIR)$(BINDIR)' && rm -f $(TOOLS) mn-run
-	cd '$(DESTDIR)$(LIBEXECDIR)/roles' && rm -f $(ROLES)
+	cd '$(DESTDIR)$(LIBEXECDIR)' && rm -f $(SCRIPTS)
 	-rmdir '$(DESTDIR)$(LIBEXECDIR)/roles' '$(DESTDIR)$(LIBEXECDIR)'
 	cd '$(DESTDIR)$(MANDIR)' && rm -f $(MAN1:%=man1/%.1) $(MAN5:%=man5/%.5) $(MAN7:%=man7/%.7)
 

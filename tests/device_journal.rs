@@ -227,7 +227,7 @@ fn a_root_that_cannot_be_written_is_told() {
         let reason = "lava-test-runner: cannot run '/tmp/lava-7/0': its directory cannot be written\n";
         assert_eq!(ran, answer("<LAVA_TEST_RUNNER EXIT>\n1\n", reason, 0));
         // Without a /tmp and a place in the overlay the pairs are printed all the same.
-        let script = format!("{read_only}; mount -o remount,ro /tmp; lava-wait m");
+        let script = format!("{read_only}; mount -o remount,bind,ro /tmp; lava-wait m");
         let said = board.run_with("<LAVA_WAIT_COMPLETE 8:k=v>\n", &script);
         let complaint = |file: &str| format!("lava-wait: cannot write '{file}': what was received is only printed\n");
         let expected = complaint("/tmp/lava-7/received/m.txt") + &complaint("/tmp/lava_multi_node_cache.txt");

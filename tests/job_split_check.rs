@@ -150,3 +150,37 @@ fn definitions_of_a_work_tree_are_followed() {
     assert!(outcome.stderr.contains("'host' waits in sync 'a', which 'guest' does not reach\n"), "{}", outcome.stderr);
     assert_eq!(outcome.status, 1);
 }
+
+#[test]
+fn definitions_that_overlay_pack_has_fetched_are_followed() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let (tree, cache) = (scratch.path().join("tree"), scratch.path().join("cache"));
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=a", "-c", "user.email=a@b", "-C"]).arg(&tree).args(arguments);
+        assert!(command.status().expect("git runs").success(), "{arguments:?}");
+    };
+    std::fs::create_dir(&tree).expect("a directory");
+    git(&["init", "--quiet"]);
+    std::fs::write(tree.join("t.yaml"), "metadata: {name: t}\nrun: {steps: [lava-sync a]}\n").expect("it is written");
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message=one"]);
+    let job = std::fs::read_to_string(data("check/definition-that-is-fetched-later.yaml")).expect("the job");
+    let rewrite = format!("http://files.example/t.git=file://{}", tree.display());
+    let arguments = ["--rewrite", &rewrite, "--cache"];
+    let messages = run(tool("job-split").args(["--rewrite", &rewrite, "-"]), job.as_bytes()).stdout;
+    let mut pack = tool("overlay-pack");
+    pack.arg("-o").arg(scratch.path()).arg("--cache").arg(&cache);
+    assert_eq!(run(&mut pack, messages.as_bytes()).status, 0);
+    // What is not committed is not what overlay-pack takes.
+    std::fs::write(tree.join("t.yaml"), "run: {steps: [ls]}\n").expect("it is written");
+    let check = |cache: &std::path::Path| {
+        let mut command = tool("job-split");
+        run(command.arg("--check").args(arguments).arg(cache).arg("-"), job.as_bytes())
+    };
+    let outcome = check(&cache);
+    assert!(!outcome.stderr.contains("does not reach"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("fetched later"), "{}", outcome.stderr);
+    let outcome = check(scratch.path());
+    assert!(outcome.stderr.contains("'host' waits in sync 'a', which 'guest' does not reach\n"), "{}", outcome.stderr);
+}

@@ -123,10 +123,14 @@ impl Ended {
         self
     }
 
-    /// What is said of it, without date and minute.
-    fn why(&self) -> String {
-        let outcome = run(tool("mn-report").arg("--why").arg(self.0.path()), b"");
-        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+    fn asked(&self) -> Outcome {
+        run(tool("mn-report").arg("--why").arg(self.0.path()), b"")
+    }
+
+    /// What is said of it, without date and minute; the run's status is to be `status`.
+    fn why(&self, status: i32) -> String {
+        let outcome = self.asked();
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (status, ""));
         outcome.stdout.replace("2026-11-22T12:00:", "").replace(".000000Z", "")
     }
 }
@@ -141,7 +145,7 @@ fn the_broker_is_the_first_cause_though_its_members_noticed_before_mn_run() {
 then: 02 member 1 (guest): lost the broker: it has closed the connection
 then: 02 member 4 (host): lost the broker: it has closed the connection
 ";
-    assert_eq!(run.why(), expected);
+    assert_eq!(run.why(3), expected);
 }
 
 #[test]
@@ -153,20 +157,30 @@ fn an_mn_run_that_died_is_the_first_cause_at_the_moment_at_which_its_broker_was_
 then: 02 member 4 (host): lost the broker: it has closed the connection
 then: 03 member 1 (guest): ssh-connect: lost the broker: it has closed the connection
 ";
-    assert_eq!(run.why(), expected);
+    assert_eq!(run.why(3), expected);
+}
+
+#[test]
+fn an_mn_run_that_died_is_named_where_a_member_did_not_come_to_its_end() {
+    let run = Ended::with(("0\n", 4), ("0\n", 5));
+    fs::remove_file(run.0.path().join("4/status")).expect("a run directory");
+    let outcome = run.file("mn-run.died", "", 50).asked();
+    assert_eq!(outcome.stdout, "first cause: 2026-11-22T12:00:50.000000Z mn-run: died\n");
+    let missing = format!("cannot read '{}': No such file or directory", run.0.path().join("4/status").display());
+    assert_eq!((outcome.status, outcome.stderr), (3, format!("mn-report: {missing}\n")));
 }
 
 #[test]
 fn a_broker_that_nobody_needed_any_more_is_the_cause_of_nothing() {
     let run = Ended::with(("0\n", 4), ("0\n", 5));
-    assert_eq!(run.file("broker.status", "137\n", 6).why(), "");
+    assert_eq!(run.file("broker.status", "137\n", 6).why(0), "");
 }
 
 #[test]
 fn a_stage_that_dies_without_a_word_is_named_by_the_one_that_missed_its_end() {
     let missed = |line: &str| {
         let run = Ended::with(("3\n", 4), ("1\n", 5));
-        run.file("4/log", &format!("{line}: input ended early\n"), 3).why()
+        run.file("4/log", &format!("{line}: input ended early\n"), 3).why(3)
     };
     assert_eq!(missed("overlay-pack"), "first cause: 03 member 4 (host): job-split died\n");
     assert_eq!(missed("tftp-stage"), "first cause: 03 member 4 (host): overlay-pack died\n");
@@ -178,18 +192,18 @@ fn a_holder_that_dies_without_a_word_is_named_by_its_reader() {
     let run = Ended::with(("1\n", 9), ("3\n", 5));
     run.failed("1", "lava", "0_smoke", "", 4);
     run.failed("1", "lava", "job", "what the role uses is gone: the stage before has ended", 5);
-    assert_eq!(run.why(), "first cause: 04 member 1 (guest): ssh-connect died\n");
+    assert_eq!(run.why(3), "first cause: 04 member 1 (guest): ssh-connect died\n");
 }
 
 #[test]
-fn the_script_of_a_role_is_the_cause_of_what_its_stages_say_after_it() {
-    let run = Ended::with(("3\n", 4), ("137 roles/guest\n", 2));
+fn the_script_of_a_member_is_the_cause_of_what_its_stages_say_after_it() {
+    let run = Ended::with(("3\n", 4), ("137 member\n", 2));
     run.failed("1", "lava", "job", "ended by SIGTERM", 3);
     run.failed("4", "lava", "job", "cannot sync: host 4 waits in sync 'a' for guest 1, which left", 3);
-    let expected = "first cause: 02 member 1 (guest): roles/guest was ended by SIGKILL
+    let expected = "first cause: 02 member 1 (guest): member was ended by SIGKILL
 then: 03 member 4 (host): cannot sync: host 4 waits in sync 'a' for guest 1, which left
 ";
-    assert_eq!(run.why(), expected);
+    assert_eq!(run.why(137), expected);
 }
 
 #[test]
@@ -200,14 +214,14 @@ fn a_last_stage_that_was_killed_is_named_with_its_signal() {
     let expected = "first cause: 02 member 4 (host): serial-expect was ended by SIGKILL
 then: 01 member 1 (guest): what the role uses is gone: lost the board: its member 4 has died
 ";
-    assert_eq!(run.why(), expected);
+    assert_eq!(run.why(137), expected);
 }
 
 #[test]
 fn what_a_stage_cannot_release_after_the_last_one_was_killed_is_no_cause() {
     let run = Ended::with(("137\n", 2), ("0\n", 5));
     run.file("4/log", "tftp-stage: cannot remove '/run/4/nfsrootfs': Directory not empty\n", 1);
-    assert_eq!(run.why(), "first cause: 02 member 4 (host): serial-expect was ended by SIGKILL\n");
+    assert_eq!(run.why(137), "first cause: 02 member 4 (host): serial-expect was ended by SIGKILL\n");
 }
 
 #[test]
@@ -219,7 +233,7 @@ fn who_told_the_run_to_end_comes_before_those_who_did() {
 then: 02 member 1 (guest): serial-expect: ended by SIGTERM
 then: 02 member 4 (host): ended by SIGTERM
 ";
-    assert_eq!(run.why(), expected);
+    assert_eq!(run.why(143), expected);
 }
 
 #[test]
@@ -229,7 +243,7 @@ fn a_failed_test_is_a_cause_where_nothing_else_is() {
     let expected = "first cause: 01 member 1 (guest): the test '0_smoke/clock' failed
 then: 02 member 4 (host): the test '0_smoke/disk' failed
 ";
-    assert_eq!(run.why(), expected);
+    assert_eq!(run.why(1), expected);
     run.file("4/status", "124\n", 4).failed("4", "lava", "job", "login-action: waited in vain", 4);
-    assert_eq!(run.why(), "first cause: 04 member 4 (host): login-action: waited in vain\n");
+    assert_eq!(run.why(124), "first cause: 04 member 4 (host): login-action: waited in vain\n");
 }

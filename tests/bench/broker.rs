@@ -130,7 +130,7 @@ fn part(sorted: &[f64], part: f64) -> f64 {
 /// Submits a call and gives its id once the broker has taken it.
 fn taken(client: &mut Client, call: Call) -> Result<i64> {
     let id = client.submit(call).map_err(other)?;
-    client.call(Call::Status {}).map_err(other)?;
+    client.call(Call::Status { from: 0 }).map_err(other)?;
     Ok(id)
 }
 

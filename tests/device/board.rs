@@ -201,7 +201,7 @@ pub fn small_root(shell: &Shell) -> TempDir {
 pub fn run_in_root(root: &Path, input: &str, script: &str) -> Outcome {
     let output = assert_cmd::Command::new("setsid")
         .args(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"])
-        .arg("mount --bind /dev/null \"$0/dev/null\" && exec chroot \"$@\"")
+        .arg("mount --bind /dev/null \"$0/dev/null\" && exec /usr/sbin/chroot \"$@\"")
         .args([root, root])
         .args(["/bin/env", "-i", "PATH=/bin", "/bin/sh", "-c", script])
         .write_stdin(input)

@@ -162,7 +162,7 @@ impl Lab {
     ) -> Result<Child> {
         let mut command = self.command(place);
         if let Some(order) = order {
-            let shims = make_shims(place)?;
+            let shims = make_shims(place, &self.top.join("tools/mn-run"))?;
             let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
             let path = format!("{}:{}", shims.display(), path.unwrap_or_default().to_string_lossy());
             command.env("PATH", path).env("MN_LIBEXECDIR", &shims);
@@ -235,16 +235,16 @@ impl Lab {
     }
 }
 
-/// A directory with a shim for each tool and each role.
-fn make_shims(place: &Path) -> Result<PathBuf> {
+/// A directory with a shim for each tool, and what else mn-run runs from `scripts`.
+fn make_shims(place: &Path, scripts: &Path) -> Result<PathBuf> {
     let shims = place.join("shims");
-    fs::create_dir_all(shims.join("roles"))?;
+    fs::create_dir_all(&shims)?;
     let myself = std::env::current_exe()?;
     for tool in shim::TOOLS {
         symlink(&myself, shims.join(tool))?;
     }
-    for role in shim::ROLES {
-        symlink(&myself, shims.join("roles").join(role))?;
+    for script in ["clean", "roles"] {
+        symlink(scripts.join(script), shims.join(script))?;
     }
     Ok(shims)
 }

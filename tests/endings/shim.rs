@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// The tools that may have a shim: those on PATH, and the scripts of the roles.
-pub const TOOLS: [&str; 6] = ["job-split", "overlay-pack", "tftp-stage", "ssh-connect", "serial-expect", "mn-broker"];
-pub const ROLES: [&str; 2] = ["host", "guest"];
+/// What has a shim: the tools on PATH, and the script of a member.
+pub const TOOLS: [&str; 7] =
+    ["job-split", "overlay-pack", "tftp-stage", "ssh-connect", "serial-expect", "mn-broker", SCRIPT];
+/// It runs the pipeline of a member; its first argument is the member's number.
+const SCRIPT: &str = "member";
 
 const ORDER: &str = "PUMICE_ENDINGS";
 const MEMBER: &str = "PUMICE_ENDINGS_MEMBER";
@@ -73,9 +75,9 @@ impl Order {
 /// When it cannot; there is no other way back.
 pub fn stand_in(name: &str, mut arguments: Vec<OsString>) -> Result<()> {
     let first = arguments.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-    let member = match ROLES.contains(&name) {
-        true => first.clone(),
-        false => std::env::var(MEMBER).unwrap_or_else(|_| "-".to_owned()),
+    let member = match name {
+        SCRIPT => first.clone(),
+        _ => std::env::var(MEMBER).unwrap_or_else(|_| "-".to_owned()),
     };
     // The client verbs of the broker, and the job-split of mn-run itself, are nobody's stages.
     let stage = if name == "mn-broker" { first == "serve" } else { member != "-" };
@@ -105,8 +107,8 @@ fn delay(seed: u64, name: &str, member: &str, most: Duration) -> Duration {
 }
 
 fn real(name: &str) -> Result<PathBuf> {
-    if ROLES.contains(&name) {
-        return Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/mn-run/roles").join(name));
+    if name == SCRIPT {
+        return Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/mn-run").join(name));
     }
     let myself = std::env::current_exe()?;
     Ok(myself.parent().unwrap_or(Path::new("/")).join(name))

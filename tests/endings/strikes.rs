@@ -13,7 +13,7 @@ pub fn all(signals: usize, kills: usize, random: &mut Random) -> Vec<Case> {
     let mut cases: Vec<Case> = signal.flat_map(|case| vec![case; signals]).collect();
     for role in ["host", "guest"] {
         let holder = if role == "host" { "tftp-stage" } else { "ssh-connect" };
-        for tool in ["job-split", "overlay-pack", holder, "serial-expect", role] {
+        for tool in ["job-split", "overlay-pack", holder, "serial-expect", "member"] {
             for _ in 0..kills {
                 let member = if role == "host" { HOST } else { 1 + random.below(3) };
                 cases.push(Case { member: Some(member), ..killed(tool, role) });
@@ -35,12 +35,13 @@ fn told(signal: Signal) -> Case {
 fn killed(tool: &'static str, role: &str) -> Case {
     let who = format!("member ID ({role})");
     // A pipeline has the status of its last stage; of the others is known that they are gone.
-    let (what, status, text) = match tool {
-        "serial-expect" => (tool.to_owned(), 137, "serial-expect was ended by SIGKILL".to_owned()),
-        "host" | "guest" => (format!("roles/{tool}"), 137, format!("roles/{tool} was ended by SIGKILL")),
-        _ => (tool.to_owned(), 3, format!("{tool} died")),
+    let (status, text) = match tool {
+        "serial-expect" | "member" => (137, format!("{tool} was ended by SIGKILL")),
+        _ => (3, format!("{tool} died")),
     };
-    let cause =
-        if what.starts_with("roles/") { format!("{what} is killed") } else { format!("{what} of a {role} is killed") };
+    let cause = match tool {
+        "member" => format!("the script of a {role} is killed"),
+        _ => format!("{tool} of a {role} is killed"),
+    };
     Case::new(&cause, Cause::Kill(tool), status, &format!("{who}: {text}"))
 }

@@ -141,6 +141,35 @@ fn a_request_that_comes_again_is_answered_again_and_not_done_twice() {
 }
 
 #[test]
+fn a_join_whose_answer_was_lost_is_made_again_and_is_the_same_one() {
+    let mut broker = Broker::with_journal(&MEMBERS, &[]);
+    let session = "0123456789abcdef".repeat(2);
+    let hello = json!({ "id": 1, "call": "hello", "args": { "session": session } });
+    let enter = json!({ "id": 2, "call": "enter", "args": { "role": "person", "counted": true } });
+    let wait = json!({ "id": 3, "call": "wait", "args": { "message": "m" } });
+    let (mut seen, mut deaf) = (watcher(&broker), broker.connect());
+    for line in [&hello, &enter, &wait] {
+        deaf.say(line.clone());
+    }
+    await_event(&mut seen, "wait");
+    broker.crash();
+    broker.start_again();
+    let mut again = broker.connect();
+    assert_eq!(again.ask(hello.clone()), json!({ "id": 1, "return": {} }));
+    let joined = again.ask(enter)["return"].clone();
+    assert_eq!((&joined["member"], &joined["session"]), (&json!("105"), &json!(session)));
+    again.say(wait);
+    assert_eq!(broker.run(&["--member", "104", "send", "m", "k=v"]), done(""));
+    let messages = json!([{ "from": "104", "data": { "k": "v" } }]);
+    assert_eq!(again.hear(), json!({ "id": 3, "return": { "messages": messages } }));
+    assert_eq!(broker.run(&["status"]).stdout.matches("person").count(), 1, "it has entered once");
+    let mut other = broker.connect();
+    other.ask(hello);
+    let join = json!({ "id": 2, "call": "join", "args": { "member": "101" } });
+    assert_eq!(class(&other.ask(join)), "bad-request", "the session is of another member");
+}
+
+#[test]
 fn a_stranger_does_not_come_back_as_somebody_and_nobody_comes_back_too_late() {
     let broker = Broker::with_journal(&MEMBERS, &["--grace", "0.1"]);
     let mut seen = watcher(&broker);
@@ -264,17 +293,25 @@ fn replay_prints_what_happened_with_times_and_no_secret() {
     let (mut broker, text) = dead();
     broker.start_again();
     broker.run(&["--member", "101", "wait", "y", "--timeout", "0.1"]);
+    let mut client = joined(&broker, "101");
+    let session = client.session().expect("it has joined").to_owned();
+    broker.crash();
+    broker.start_again();
+    client.call(send("z", "")).expect("it has come back");
     let replay = run(tool("mn-broker").arg("replay").arg(broker.file("journal")), b"");
     assert_eq!((replay.status, replay.stderr.as_str()), (0, ""));
     let said: Vec<&str> = replay.stdout.lines().map(|line| line.split_once(' ').expect("a time").1).collect();
     assert_eq!(said[0], "start: 0b6e (3 members)");
     assert!(said.iter().any(|line| line.ends_with(": send {\"message\":\"x\",\"data\":{\"k\":\"two\"}}")), "{said:#?}");
     assert!(said.iter().any(|line| line.contains("error to 2: timeout: guest 101 waited 0 s for message 'y'")));
-    assert_eq!(said.iter().filter(|line| line.starts_with("start: ")).count(), 2);
+    assert_eq!(said.iter().filter(|line| line.starts_with("start: ")).count(), 3);
     let times: Vec<&str> = replay.stdout.lines().map(|line| &line[..27]).collect();
     assert!(times.is_sorted() && times[0].ends_with('Z'), "{times:?}");
     let first = text.lines().find_map(|line| line.split_once("\"token\":\"")).expect("a session").1;
-    assert!(!replay.stdout.contains(&first[..32]), "{}", replay.stdout);
+    assert!(said.iter().any(|line| line.ends_with(": resume")), "{said:#?}");
+    for secret in [&first[..32], &session] {
+        assert!(!replay.stdout.contains(secret), "{}", replay.stdout);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use mn_ipc::{Call, Client};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ fn differences() -> Vec<(&'static str, usize, Option<Value>)> {
         ),
         // A message has an id.
         (r#"101 {"message": {"a": "b"}, "request": "lava_send"}"#, 0, nack()),
-        // No dispatcher sends this any more.
+        // The result bundles of LAVA's first version, which no dispatcher sends any more.
         (r#"7 {"bundle": null, "request": "aggregate", "sub_id": "7.0"}"#, 0, nack()),
     ]
 }
@@ -250,6 +250,28 @@ fn what_kills_the_coordinator_does_no_harm() {
     let mut heard = String::new();
     pieces.read_to_string(&mut heard).expect("an answer");
     assert!(heard.ends_with("{\"response\":\"ack\",\"message\":{\"1\":{}}}"), "{heard}");
+}
+
+#[test]
+fn who_takes_too_long_on_lavas_wire_is_shown_out() {
+    let (broker, port) = lava(&LIST, &["--lava-patience", "0.3"]);
+    let mut silent = connect(port);
+    let mut half = connect(port);
+    half.write_all(b"00000080{\"request\"").expect("written");
+    for stream in [&mut silent, &mut half] {
+        let read = stream.read(&mut [0; 8]);
+        assert!(matches!(&read, Ok(0)) || read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+    }
+    let job = |name| Job { port, group: "g", size: 2, name, role: "r" };
+    job("2").ask(json!({ "request": "group_data" }));
+    let mut seen = broker.connect();
+    seen.ask(json!({ "id": 1, "call": "hello", "args": { "group": "g" } }));
+    seen.ask(json!({ "id": 2, "call": "watch" }));
+    assert_eq!(response(&job("1").sync("s")), "wait");
+    assert_eq!(await_event(&mut seen, "died")["member"], "1", "it does not poll");
+    assert_eq!(response(&job("2").sync("s")), "nack");
+    let never = pumice_tests::run(&mut broker.verb(&["serve", "--lava-patience", "0"]), b"");
+    assert_eq!((never.status, never.stderr.contains("not more than 0 seconds")), (2, true), "{never:?}");
 }
 
 #[test]

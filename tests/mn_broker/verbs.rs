@@ -165,6 +165,31 @@ fn status_shows_everybody_as_text_and_as_json() {
 }
 
 #[test]
+fn status_shows_a_thousand_members() {
+    let ids: Vec<String> = (1000..2000).map(|id| id.to_string()).collect();
+    let members: Vec<_> = ids.iter().map(|id| (id.as_str(), "node", None)).collect();
+    let broker = Broker::start(&members, &[]);
+    let rows: String = ids.iter().map(|id| format!("{id}    node  expected  -\n")).collect();
+    assert_eq!(broker.run(&["status"]), done(&format!("MEMBER  ROLE  STATE     WAITS\n{rows}")));
+    let json: Value = serde_json::from_str(&broker.run(&["status", "--json"]).stdout).expect("JSON");
+    assert_eq!((json["members"].as_array().map(Vec::len), json.get("more")), (Some(1000), None));
+}
+
+#[test]
+fn status_shows_at_once_that_everybody_waits() {
+    let broker = Broker::start(&[("1", "a", None), ("2", "a", None)], &["--deadlock-after", "600"]);
+    let mut seen = watcher(&broker);
+    let mut members = ["1", "2"].map(|id| broker.join(id));
+    for (wire, id) in members.iter_mut().zip(["x", "y"]) {
+        wire.say(json!({ "id": 1, "call": "wait", "args": { "message": id } }));
+    }
+    await_event(&mut seen, "deadlock");
+    let status = broker.run(&["status"]).stdout;
+    let last = status.lines().last().unwrap_or_default();
+    assert!(last.starts_with("every member waits: deadlock in ") && last.ends_with(" s"), "{status}");
+}
+
+#[test]
 fn watch_prints_events_until_the_broker_ends() {
     let mut broker = Broker::founding();
     let mut watch = spawn(&broker, &["watch"]);

@@ -19,7 +19,7 @@ plan 10
 check '--help is on standard output and names the page' sh -c 'mn-run --help | grep -qx "See mn-run(1)."'
 check 'no job is a usage error' says 2 "Try 'mn-run --help'"
 check 'a second job is one too many' says 2 "'b' is one too many" a b
-check 'an option without its value is named' says 2 "option '--device' needs a value" job.yaml --device
+check 'an option without its value is named' says 2 "option '--device' requires an argument" job.yaml --device
 check 'a missing job is named' says 3 "cannot open 'no-such.yaml'" no-such.yaml
 printf 'job_name: [\n' >bad.yaml
 check 'a broken job is refused with file and line' says 2 'bad.yaml:2' bad.yaml

@@ -4,4 +4,5 @@
 set -u
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
+need lab true
 exec "${PUMICE_BIN:-$top/target/release}/pumice-endings"

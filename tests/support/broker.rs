@@ -68,6 +68,24 @@ impl Broker {
         self.child.wait().expect("it ends");
     }
 
+    /// Makes the broker stand still.
+    ///
+    /// # Panics
+    /// When it has ended before.
+    pub fn stop(&self) {
+        kill(self.pid(), Signal::SIGSTOP).expect("the broker is there");
+        let stopped = nix::sys::wait::waitpid(self.pid(), Some(nix::sys::wait::WaitPidFlag::WUNTRACED));
+        assert!(matches!(stopped, Ok(nix::sys::wait::WaitStatus::Stopped(..))), "{stopped:?}");
+    }
+
+    /// Lets a broker go on that stood still.
+    ///
+    /// # Panics
+    /// When it has ended before.
+    pub fn go_on(&self) {
+        kill(self.pid(), Signal::SIGCONT).expect("the broker is there");
+    }
+
     /// A broker in the place of one that has ended, with the same options.
     ///
     /// # Panics

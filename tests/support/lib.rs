@@ -34,12 +34,17 @@ pub fn tool(name: &str) -> Command {
 pub fn may_unshare(options: &[&str]) -> bool {
     let output = Command::new("unshare").args(options).arg("true").output().expect("unshare runs");
     if !output.status.success() {
-        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        // Not by a macro: the harness would keep that of a test that passes.
-        let _ = std::io::stderr().write_all(format!("{test}: not run: {reason}").as_bytes());
+        not_run(&test, &String::from_utf8_lossy(&output.stderr));
     }
     output.status.success()
+}
+
+/// Says that a test is not run, and why, on standard error.
+pub fn not_run(test: &str, reason: &str) {
+    let reason: Vec<&str> = reason.lines().collect();
+    // Not by a macro: the harness would keep what a test says that passes.
+    let _ = std::io::stderr().write_all(format!("{test}: not run: {}\n", reason.join("; ")).as_bytes());
 }
 
 /// The options of unshare(1) that make an ordinary user the root of the namespaces, and change nothing for root.

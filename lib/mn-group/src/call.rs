@@ -108,6 +108,34 @@ pub enum Class {
     Deadlock,
     /// Beyond a bound of [`Limits`](crate::Limits).
     Limit,
+    /// One that this version does not know; no group gives it.
+    Other,
+}
+
+impl Class {
+    const ALL: [Self; 7] =
+        [Self::BadRequest, Self::NotJoined, Self::Unknown, Self::Timeout, Self::Left, Self::Deadlock, Self::Limit];
+
+    /// The word on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad-request",
+            Self::NotJoined => "not-joined",
+            Self::Unknown => "unknown",
+            Self::Timeout => "timeout",
+            Self::Left => "left",
+            Self::Deadlock => "deadlock",
+            Self::Limit => "limit",
+            Self::Other => "x-other",
+        }
+    }
+
+    /// The class of a word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|class| class.word() == word).unwrap_or(Self::Other)
+    }
 }
 
 /// A call that ended badly.

@@ -147,7 +147,7 @@ impl Group {
                 self.reply(caller, joined)
             }
             Event::Enrol { caller, member, stay, grace } => {
-                let enrolled = self.enrol(member).and_then(|at| self.join(now, caller, at, stay, grace));
+                let enrolled = self.enrol(caller, member).and_then(|at| self.join(now, caller, at, stay, grace));
                 // A newcomer may be of the role that somebody waits for, or turn out not to be.
                 self.reply(caller, enrolled).map(|_| Touched::All)
             }
@@ -200,7 +200,8 @@ impl Group {
         Ok(Reply::Joined { member: self.id(at) })
     }
 
-    fn enrol(&mut self, mut member: Member) -> Result<Index, Failure> {
+    fn enrol(&mut self, caller: Caller, mut member: Member) -> Result<Index, Failure> {
+        self.roster.check_free(caller.connection)?;
         if member.id.is_empty() {
             member.id = self.roster.next_id().to_string();
         } else if let Ok(at) = self.roster.find(&member.id) {

@@ -218,6 +218,13 @@ impl Roster {
         self.links.get(&connection).map(|link| link.at)
     }
 
+    /// An error for a connection that speaks for somebody already.
+    pub(crate) fn check_free(&self, connection: u64) -> Result<(), Failure> {
+        let Some(at) = self.of_link(connection) else { return Ok(()) };
+        let id = &self.entries[at].member.id;
+        Err(Failure::bad(format!("this connection has joined already, as '{id}'")))
+    }
+
     /// Members that are counted; open places among them.
     pub(crate) fn counted(&self) -> impl Iterator<Item = Index> {
         let counted = |at: &Index| self.entries[*at].member.counted == Counted::Yes;
@@ -245,10 +252,7 @@ impl Roster {
         stay: Stay,
         grace: Duration,
     ) -> Result<bool, Failure> {
-        if let Some(other) = self.of_link(connection) {
-            let id = &self.entries[other].member.id;
-            return Err(Failure::bad(format!("this connection has joined already, as '{id}'")));
-        }
+        self.check_free(connection)?;
         let entry = &mut self.entries[at];
         if entry.state.is_gone() {
             return Err(Failure::left(format!("{} {} and cannot join again", entry.member, entry.state.verb())));

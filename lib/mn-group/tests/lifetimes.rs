@@ -326,6 +326,15 @@ fn one_from_outside_is_waited_for_only_if_it_is_counted() {
 }
 
 #[test]
+fn who_has_joined_does_not_enter_as_somebody_else_too() {
+    let mut lab = Lab::of(vec![Member::new("7", "a")]);
+    lab.join(1, "7").expect("joined");
+    let again = "this connection has joined already, as '7'".to_owned();
+    assert_eq!(lab.enrol(1, Member::new("", "person")), Err((Class::BadRequest, again)));
+    assert_eq!(lab.group.members().count(), 1, "nobody has come for whom the group would wait");
+}
+
+#[test]
 fn a_group_of_open_places_waits_until_they_are_taken() {
     let mut lab = Lab::open(2);
     lab.enrol(1, Member::new("c1", "client")).expect("room");

@@ -19,7 +19,7 @@ pub enum Call {
         /// Its job id.
         member: String,
     },
-    /// Which group this connection is about, and how long it may be lost; before `join`.
+    /// What is to be known before a `join`; what is not given stays as it was.
     Hello {
         /// The group's name, where the broker has several.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,6 +27,9 @@ pub enum Call {
         /// How long a lost connection may stay away before its member is dead.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grace: Option<f64>,
+        /// The session that the join is to begin, or has begun if its answer was lost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
     },
     /// Take the place of a connection that was lost.
     Resume {
@@ -104,9 +107,18 @@ pub enum Call {
         member: Option<String>,
     },
     /// Who is here and waits for whom.
-    Status {},
+    Status {
+        /// Members to leave out, from the first: those of earlier answers, where one line did not hold all.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        from: usize,
+    },
     /// Events from now on.
     Watch {},
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// A member as the list of a group has it.
@@ -189,6 +201,11 @@ impl Call {
         {
             return Err(format!("'grace' is {grace}, not 0 to {} seconds", Self::MAX_GRACE));
         }
+        if let Self::Hello { session: Some(session), .. } = self
+            && !(session.len() == 32 && session.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        {
+            return Err("'session' is not 32 hexadecimal digits".into());
+        }
         if let Self::Send { message, .. }
         | Self::Wait { message, .. }
         | Self::WaitAll { message, .. }
@@ -200,6 +217,11 @@ impl Call {
             check_data(data)?;
         }
         Ok(())
+    }
+
+    /// Whether it begins a session.
+    pub fn joins(&self) -> bool {
+        matches!(self, Self::Join { .. } | Self::Speak { .. } | Self::Enter { .. })
     }
 
     /// The limit of a call that waits, in seconds.
@@ -255,6 +277,33 @@ fn check_data(data: &Object) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_request_that_reads_back_or_an_error(bytes in vec(any::<u8>(), 0..200)) {
+            prop_assert!(reads_back_or_fails(&bytes));
+        }
+
+        #[test]
+        fn so_is_a_request_with_any_bytes_changed(
+            changes in vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let line = br#"{"id":1,"call":"send","args":{"message":"m","data":{"k":"\u00e4\n","l":""}}}"#;
+            let mut line = line[..=cut.index(line.len())].to_vec();
+            for (at, byte) in changes {
+                let at = at.index(line.len());
+                line[at] = byte;
+            }
+            prop_assert!(reads_back_or_fails(&line));
+        }
+    }
+
+    fn reads_back_or_fails(line: &[u8]) -> bool {
+        Request::parse(line).map_or(true, |request| Request::parse(&request.to_line()) == Ok(request))
+    }
 
     #[test]
     fn a_request_reads_back_as_it_was_written() {
@@ -272,7 +321,7 @@ mod tests {
     fn calls_without_arguments_need_none() {
         let request = Request::parse(br#"{"id":6,"call":"leave"}"#).unwrap();
         assert_eq!(request.call, Call::Leave { member: None });
-        assert_eq!(Request::parse(br#"{"id":6,"call":"status"}"#).unwrap().call, Call::Status {});
+        assert_eq!(Request::parse(br#"{"id":6,"call":"status"}"#).unwrap().call, Call::Status { from: 0 });
     }
 
     #[test]
@@ -286,6 +335,7 @@ mod tests {
             r#"{"id":1,"call":"send","args":{"message":"x","data":{"a-b":"c"}}}"#,
             r#"{"id":1,"call":"send","args":{"message":"x","data":{"a":1}}}"#,
             r#"{"id":1,"call":"status","extra":1}"#,
+            r#"{"id":1,"call":"hello","args":{"session":"guess"}}"#,
         ] {
             let (id, class, _) = Request::parse(line.as_bytes()).unwrap_err();
             assert_eq!((id, class), (Some(1), Class::BadRequest), "{line}");

@@ -3,7 +3,8 @@ use crate::{Call, Class, Greeting, Incoming, Lines, Object, Request, VERSION};
 use mn_cli::{Cannot, Deadline, Error, Status};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// Tools that have nothing else to do use [`Client::call`]; event loops use [`Client::submit`], watch the
 /// descriptor for reading, and take what [`Client::receive`] gives.
 ///
-/// A client that has joined a broker which can resume comes back by itself when its connection is lost, for
+/// A client that joins a broker which can resume comes back by itself when its connection is lost, for
 /// 30 seconds; what it had asked for is asked again, and answered once. The descriptor stays the same.
 pub struct Client {
     connection: Connection,
@@ -23,9 +24,16 @@ pub struct Client {
     next_id: i64,
     /// Requests that have no answer yet, as they were sent.
     open: BTreeMap<i64, Vec<u8>>,
-    /// The request whose answer holds the session.
+    /// The request that joins.
     joining: Option<i64>,
+    /// The secret to come back with, chosen before the join: its answer may be what is lost.
     session: Option<String>,
+    /// The broker has said that the session has begun.
+    joined: bool,
+    /// The group that is meant.
+    group: Option<String>,
+    /// What was said before the join.
+    hello: Option<Call>,
     /// It wants to hear of events, after it has come back too.
     watches: bool,
     /// The request to come back, and until when that is tried.
@@ -91,6 +99,9 @@ impl Client {
             open: BTreeMap::new(),
             joining: None,
             session: None,
+            joined: false,
+            group: None,
+            hello: None,
             watches: false,
             away: None,
             back: None,
@@ -113,6 +124,7 @@ impl Client {
         let mut client = Self::connect(path)?;
         client.next_id = next_id;
         client.session = Some(session.to_owned());
+        client.joined = true;
         // Beyond any id of the other, so that the two do not meet.
         client.call_as(i64::MAX - 1, Call::Resume { session: session.to_owned() })?;
         Ok(client)
@@ -127,7 +139,7 @@ impl Client {
 
     /// What lets another client take this one's place; none before a join.
     pub fn session(&self) -> Option<&str> {
-        self.session.as_deref()
+        self.session.as_deref().filter(|_| self.joined)
     }
 
     /// Makes a call and waits for its answer, as long as the call says and 10 seconds more.
@@ -139,6 +151,27 @@ impl Client {
         let id = self.next_id;
         self.next_id += 1;
         self.call_as(id, call)
+    }
+
+    /// What `status` returns, of all members, however many answers that takes.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn status(&mut self) -> Result<Value, Failure> {
+        let mut whole = self.call(Call::Status { from: 0 })?;
+        let mut members = take_members(&mut whole);
+        while whole.get("more").is_some() {
+            whole = self.call(Call::Status { from: members.len() })?;
+            let further = take_members(&mut whole);
+            if further.is_empty() {
+                return Err(lost("its status has no end"));
+            }
+            members.extend(further);
+        }
+        if let Some(object) = whole.as_object_mut() {
+            object.insert("members".into(), members.into());
+        }
+        Ok(whole)
     }
 
     fn call_as(&mut self, id: i64, call: Call) -> Result<Value, Failure> {
@@ -197,12 +230,15 @@ impl Client {
         can("resume") && (can("journal") || self.is_forwarded())
     }
 
-    /// Before a join: over a forwarded socket a lost connection is not the end of its member.
+    /// Before a join: says by which secret this client may come back.
     fn introduce(&mut self, call: &Call) -> Result<(), Failure> {
-        let joins = matches!(call, Call::Join { .. } | Call::Speak { .. } | Call::Enter { .. });
-        if joins && self.is_forwarded() && self.session.is_none() {
-            let grace = Some(Self::AWAY.as_secs_f64());
-            self.call_as(i64::MAX, Call::Hello { group: None, grace })?;
+        if call.joins() && self.session.is_none() && self.can_come_back() {
+            self.session = Some(secret().map_err(lost)?);
+            // Over a forwarded socket a lost connection is not the end of its member.
+            let grace = self.is_forwarded().then_some(Self::AWAY.as_secs_f64());
+            let hello = Call::Hello { group: self.group.clone(), grace, session: self.session.clone() };
+            self.hello = Some(hello.clone());
+            self.call_as(i64::MAX, hello)?;
         }
         Ok(())
     }
@@ -210,8 +246,11 @@ impl Client {
     fn send(&mut self, id: i64, call: Call) -> Result<(), Failure> {
         call.check().map_err(|text| Failure::Refused(Class::BadRequest, text))?;
         self.alive()?;
-        if matches!(call, Call::Join { .. } | Call::Speak { .. } | Call::Enter { .. }) {
+        if call.joins() {
             self.joining = Some(id);
+        }
+        if let Call::Hello { group: Some(group), .. } = &call {
+            self.group = Some(group.clone());
         }
         self.watches |= matches!(call, Call::Watch {});
         let line = Request { id, call }.to_line();
@@ -295,6 +334,7 @@ impl Client {
             Some(Incoming::Return(id, value)) => {
                 if self.joining == Some(id) && self.can_come_back() {
                     self.session = value.get("session").and_then(Value::as_str).map(str::to_owned);
+                    self.joined = self.session.is_some();
                 }
                 // Asked twice, answered twice: the second answer is for nobody.
                 if self.open.remove(&id).is_some() {
@@ -302,6 +342,9 @@ impl Client {
                 }
             }
             Some(Incoming::Error(Some(id), class, text)) => {
+                if self.joining == Some(id) && !self.joined {
+                    self.session = None;
+                }
                 if self.open.remove(&id).is_some() {
                     self.ready.push_back(Incoming::Error(Some(id), class, text));
                 }
@@ -346,7 +389,7 @@ impl Client {
         }
     }
 
-    /// Connects, says who we are, and asks again for what has no answer.
+    /// Connects, says who we are, and asks again for what has no answer; a join may be among that.
     fn come_back(&mut self) {
         let (Some((_, until)), Some(session)) = (self.away, self.session.clone()) else { return };
         if self.connection.open().is_err() {
@@ -357,7 +400,11 @@ impl Client {
         let id = self.next_id;
         self.next_id += 1;
         self.away = Some((Some(id), until));
-        let mut bytes = Request { id, call: Call::Resume { session } }.to_line();
+        let call = match &self.hello {
+            Some(hello) if !self.joined => hello.clone(),
+            _ => Call::Resume { session },
+        };
+        let mut bytes = Request { id, call }.to_line();
         if self.watches {
             bytes.extend_from_slice(&Request { id: self.next_id, call: Call::Watch {} }.to_line());
             self.next_id += 1;
@@ -367,6 +414,17 @@ impl Client {
             self.connection.close();
         }
     }
+}
+
+/// 128 bits that nobody can guess, in hexadecimal digits.
+fn secret() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn take_members(status: &mut Value) -> Vec<Value> {
+    status.get_mut("members").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default()
 }
 
 fn ends(event: &Object) -> bool {

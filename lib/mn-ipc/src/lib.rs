@@ -10,7 +10,8 @@ pub mod socket;
 pub use call::{Call, Listed, RESERVED, Request, valid_key, valid_message_id};
 pub use client::{Client, Failure};
 pub use lines::{Lines, MAX_LINE, TooLong};
-pub use reply::{Class, Greeting, Incoming, Sent, VERSION};
+pub use mn_group::Class;
+pub use reply::{Greeting, Incoming, Sent, VERSION};
 
 /// A JSON object whose keys keep their order.
 pub type Object = serde_json::Map<String, serde_json::Value>;

@@ -57,6 +57,40 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_are_the_lines_between_their_newlines(
+            pieces in vec(vec(prop_oneof![4 => any::<u8>(), 1 => Just(b'\n')], 0..50), 0..50),
+        ) {
+            let (mut lines, mut given) = (Lines::default(), Vec::new());
+            for piece in &pieces {
+                lines.push(piece);
+                while let Some(line) = lines.next_line().expect("none is long") {
+                    given.push(line);
+                }
+            }
+            let whole = pieces.concat();
+            let mut expected: Vec<&[u8]> = whole.split(|byte| *byte == b'\n').collect();
+            let rest = expected.pop().unwrap_or_default();
+            prop_assert_eq!(given, expected);
+            prop_assert_eq!(lines.pending(), rest.len());
+        }
+
+        #[test]
+        fn an_endless_line_is_known_before_it_is_memory(piece in 1..16_384_usize) {
+            let mut lines = Lines::default();
+            let mut pushed = 0;
+            while lines.next_line() == Ok(None) {
+                lines.push(&vec![b'x'; piece]);
+                pushed += piece;
+                prop_assert!(pushed < MAX_LINE + piece && lines.bytes.capacity() <= 2 * (MAX_LINE + piece));
+            }
+            prop_assert!(pushed >= MAX_LINE);
+        }
+    }
 
     #[test]
     fn lines_come_whole_however_they_are_cut() {

@@ -1,32 +1,9 @@
-use crate::Object;
+use crate::{Class, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The version of the protocol.
 pub const VERSION: u64 = 1;
-
-/// What went wrong, for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    /// No JSON object, an unknown call, an unusable argument.
-    BadRequest,
-    /// The call needs a `join` before it.
-    NotJoined,
-    /// No such member or role.
-    Unknown,
-    /// The time of the call is up.
-    Timeout,
-    /// A member that is needed has left, died or drained.
-    Left,
-    /// Every live member waits and nothing can answer.
-    Deadlock,
-    /// A limit of mn-protocol(7).
-    Limit,
-    /// A class of a later version.
-    #[serde(other)]
-    Other,
-}
 
 /// What the broker says first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,7 +57,7 @@ impl Incoming {
             return Some(Self::Return(id?, value));
         }
         let error = object.remove("error")?;
-        let class = Class::deserialize(error.get("class")?).ok()?;
+        let class = Class::of_word(error.get("class")?.as_str()?);
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
         Some(Self::Error(id, class, message.to_owned()))
     }
@@ -90,7 +67,7 @@ impl Incoming {
         let value = match self {
             Self::Return(id, value) => serde_json::json!({ "id": id, "return": value }),
             Self::Error(id, class, message) => {
-                serde_json::json!({ "id": id, "error": { "class": class, "message": message } })
+                serde_json::json!({ "id": id, "error": { "class": class.word(), "message": message } })
             }
             Self::Event(object) => Value::Object(object.clone()),
         };
@@ -103,6 +80,22 @@ impl Incoming {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_answer_that_reads_back_or_none(
+            begin in prop_oneof!["", "\\{\"id\":1,\"(return|error)\":", "\\{\"event\":"],
+            bytes in vec(any::<u8>(), 0..60),
+            end in prop_oneof!["", "\\}"],
+        ) {
+            let line = [begin.as_bytes(), &bytes, end.as_bytes()].concat();
+            if let Some(incoming) = Incoming::parse(&line) {
+                prop_assert_eq!(Incoming::parse(&incoming.to_line()), Some(incoming));
+            }
+        }
+    }
 
     #[test]
     fn answers_read_back_as_they_were_written() {

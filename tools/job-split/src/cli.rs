@@ -34,6 +34,8 @@ pub struct Options {
     pub devices_dir: Option<PathBuf>,
     /// Prefixes of addresses and what takes their place.
     pub rewrites: Vec<Rewrite>,
+    /// The mirrors in which definitions are looked up for the check.
+    pub cache: Option<PathBuf>,
     /// What to write.
     pub format: Format,
     /// The job's file, `-` for standard input.
@@ -107,6 +109,9 @@ struct Arguments {
     /// Replace the beginning OLD of an artefact's or a repository's address; the first that matches counts
     #[arg(long, value_name = "OLD=NEW", value_parser = Rewrite::parse)]
     rewrite: Vec<Rewrite>,
+    /// Read definitions from overlay-pack's mirrors in this directory, to check their calls
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// What to write
     #[arg(long, value_enum, default_value_t = FormatName::Message)]
     format: FormatName,
@@ -200,6 +205,7 @@ pub fn options() -> Result<Options> {
         devices_dir: arguments.devices,
         devices: arguments.device,
         rewrites: arguments.rewrite,
+        cache: arguments.cache.or_else(|| Some(run_dir.as_ref()?.join("git"))),
         format,
         job: arguments.job,
         run_dir: run_dir.as_deref().map(RunDir::open).transpose()?,

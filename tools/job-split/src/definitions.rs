@@ -62,18 +62,13 @@ pub struct Url {
 pub struct Git {
     /// Its address.
     pub repository: String,
-    branch: Option<String>,
-    revision: Option<String>,
+    /// The branch, where the job names one.
+    pub branch: Option<String>,
+    /// The commit or tag, where the job names one.
+    pub revision: Option<String>,
     shallow: bool,
     history: bool,
     recursive: bool,
-}
-
-impl Git {
-    /// Whether it names a commit or a branch, which a work tree may not be at.
-    pub fn is_pinned(&self) -> bool {
-        self.revision.is_some() || self.branch.is_some()
-    }
 }
 
 /// Reads a test block.

@@ -22,6 +22,7 @@ fn options() -> Options {
         devices: Vec::new(),
         devices_dir: None,
         rewrites: Vec::new(),
+        cache: None,
         format: Format::Message,
         job: "-".into(),
         run_dir: None,
@@ -45,7 +46,7 @@ fn worked(text: &str) -> (Vec<String>, Vec<(String, String)>) {
         },
     );
     check::check(&mut input, &options());
-    check::flow(&input, check::flow::Drawing::Svg);
+    check::flow(&input, check::flow::Drawing::Svg, &options());
     if let (Some(job), Ok(members)) = (&input.job, members) {
         lava::documents(job, &members, "g", |_| true);
     }

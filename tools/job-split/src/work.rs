@@ -38,7 +38,7 @@ pub fn lava(options: &Options) -> Result<String> {
 /// # Errors
 /// Status 2 when a file is wrong.
 pub fn flow(options: &Options, drawing: Drawing) -> Result<String> {
-    Ok(crate::check::flow(&looked_at(options)?, drawing))
+    Ok(crate::check::flow(&looked_at(options)?, drawing, options))
 }
 
 /// Tells all that is found. The answer is whether the job can be run to its end.

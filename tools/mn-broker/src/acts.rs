@@ -17,13 +17,13 @@ use std::os::fd::AsFd;
 pub fn perform(act: &Act) -> Result<Status> {
     let mut client = Client::connect(&act.socket)?;
     if act.group.is_some() {
-        client.call(Call::Hello { group: act.group.clone(), grace: None })?;
+        client.call(Call::Hello { group: act.group.clone(), grace: None, session: None })?;
     }
     match &act.verb {
         Verb::Join => return stay(&mut client, &act.speaker),
         Verb::Watch => return watch(&mut client),
         Verb::Status { form } => {
-            let status = client.call(Call::Status {})?;
+            let status = client.status()?;
             print(&match form {
                 Form { json: true, .. } => format!("{status}\n"),
                 Form { dot: true, .. } => dot::status(&status),

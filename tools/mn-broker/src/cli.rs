@@ -42,6 +42,8 @@ pub struct Serve {
     pub lava_listen: Option<SocketAddr>,
     /// Who may speak it, loopback apart.
     pub lava_allow: Vec<Network>,
+    /// How long those who speak it may take for a request, or for the next poll of a wait.
+    pub lava_patience: Duration,
     /// A descriptor that gets a newline when the socket can be used.
     pub ready_fd: Option<i32>,
     /// How long a lost connection may stay away.
@@ -153,6 +155,9 @@ struct ServeLine {
     /// Who may speak it besides loopback; repeatable
     #[arg(long, value_name = "ADDRESS[/BITS]", value_parser = Network::parse)]
     lava_allow: Vec<Network>,
+    /// How long they may take for a request, or for the next poll of a wait
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = more_than_none)]
+    lava_patience: f64,
     /// Write a newline to this descriptor when the socket can be used
     #[arg(long, value_name = "N")]
     ready_fd: Option<i32>,
@@ -297,12 +302,20 @@ impl Options {
 
 impl ServeLine {
     fn options(self, socket: PathBuf) -> Result<Serve> {
-        let Self { members, journal, lava_listen, lava_allow, ready_fd, grace, deadlock_after } = self;
-        if let Some(address) = lava_listen {
-            door::check(address, &lava_allow)?;
+        if let Some(address) = self.lava_listen {
+            door::check(address, &self.lava_allow)?;
         }
-        let (grace, deadlock_after) = (Duration::from_secs_f64(grace), Duration::from_secs_f64(deadlock_after));
-        Ok(Serve { socket, members, journal, lava_listen, lava_allow, ready_fd, grace, deadlock_after })
+        Ok(Serve {
+            socket,
+            members: self.members,
+            journal: self.journal,
+            lava_listen: self.lava_listen,
+            lava_allow: self.lava_allow,
+            lava_patience: Duration::from_secs_f64(self.lava_patience),
+            ready_fd: self.ready_fd,
+            grace: Duration::from_secs_f64(self.grace),
+            deadlock_after: Duration::from_secs_f64(self.deadlock_after),
+        })
     }
 }
 
@@ -334,6 +347,11 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
     number.ok_or_else(|| format!("not a number of seconds from 0 to {WEEK}"))
 }
 
+/// The same without 0, where that would leave no time at all.
+fn more_than_none(text: &str) -> std::result::Result<f64, String> {
+    seconds(text).and_then(|number| if number > 0.0 { Ok(number) } else { Err("not more than 0 seconds".into()) })
+}
+
 fn pair(text: &str) -> std::result::Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("not of the form KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -355,6 +373,7 @@ mod tests {
         for wrong in ["-1", "NaN", "inf", "604801", "5m", ""] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
+        assert!(more_than_none("0").is_err() && more_than_none("0.5") == Ok(0.5));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Between the lines of mn-protocol(7) and the groups: reads requests, writes answers and events. No I/O, no
 //! clock and no chance: the same inputs give the same state, which is what the journal lives by.
 
+mod entry;
+mod room;
+
 use crate::halls::Halls;
 use crate::input::{Asked, Input};
 use crate::lava::Clients;
@@ -39,6 +42,7 @@ pub struct Outcome {
 struct Seat {
     group: Option<String>,
     grace: Option<f64>,
+    session: Option<String>,
     watches: Option<String>,
     /// Its session began on another connection: what it asks may have been asked before.
     resumed: bool,
@@ -86,20 +90,19 @@ impl Desk {
     pub fn read(&self, connection: u64, line: &[u8], token: impl FnOnce() -> String) -> Result<Input, Letter> {
         let Request { id, call } =
             Request::parse(line).map_err(|(id, class, text)| Letter::Line(connection, error(id, class, &text)))?;
-        let joins = matches!(call, Call::Join { .. } | Call::Speak { .. } | Call::Enter { .. });
-        let seat = self.seats.get(&connection).filter(|_| joins);
-        let (group, grace) = seat.map_or((None, None), |seat| (seat.group.clone(), seat.grace));
-        Ok(Input::Request(Box::new(Asked { c: connection, id, call, token: joins.then(token), group, grace })))
+        let mut asked = Asked { c: connection, id, call, token: None, group: None, grace: None };
+        if asked.call.joins() {
+            let seat = self.seats.get(&connection);
+            asked.token = Some(seat.and_then(|seat| seat.session.clone()).unwrap_or_else(token));
+            asked.group = seat.and_then(|seat| seat.group.clone());
+            asked.grace = seat.and_then(|seat| seat.grace);
+        }
+        Ok(Input::Request(Box::new(asked)))
     }
 
     /// What a connection is told whose line is too long.
     pub fn too_long() -> Vec<u8> {
         error(None, Class::Limit, &format!("a line is longer than {MAX_LINE} bytes"))
-    }
-
-    /// What a connection is told whose group has filled its share of the journal.
-    pub fn full(connection: u64, id: i64) -> Letter {
-        Letter::Line(connection, error(Some(id), Class::Limit, "the group has filled its share of the journal"))
     }
 
     /// What joined connections and watchers are told at an orderly end.
@@ -180,7 +183,10 @@ impl Desk {
     fn request(&mut self, now: Duration, asked: &Asked, outcome: &mut Outcome) {
         let caller = Caller { connection: asked.c, request: asked.id };
         let done = match &asked.call {
-            Call::Hello { group, grace } => self.hello(caller, group.clone(), *grace),
+            Call::Hello { group, grace, session } => {
+                let (group, session) = (group.clone(), session.clone());
+                self.hello(caller, Seat { group, grace: *grace, session, ..Seat::default() })
+            }
             Call::Resume { session } => self.resume(now, caller, session, outcome),
             Call::Found { name, members } => {
                 let group = members::Group { name: name.clone(), members: members.clone() };
@@ -188,9 +194,9 @@ impl Desk {
                 outcome.changed |= founded.is_ok();
                 founded.map(Some)
             }
-            Call::Status {} => {
+            Call::Status { from } => {
                 let group = self.group_named(caller.connection);
-                group.map(|name| Some(self.halls.status(&name, now)))
+                group.map(|name| Some(self.halls.status(&name, now, *from)))
             }
             Call::Watch {} => self.watch(caller),
             Call::Join { member } => self.join(now, caller, asked, Member::new(member, ""), Stay::Lasting, outcome),
@@ -210,18 +216,6 @@ impl Desk {
         outcome.letters.push(Letter::Line(caller.connection, line));
     }
 
-    fn hello(&mut self, caller: Caller, group: Option<String>, grace: Option<f64>) -> Done {
-        if self.sessions.token(caller.connection).is_some() {
-            return Err((Class::BadRequest, "'hello' comes before a join".into()));
-        }
-        if let Some(name) = &group {
-            self.halls.find(name)?;
-        }
-        let seat = self.seats.entry(caller.connection).or_default();
-        (seat.group, seat.grace) = (group, grace);
-        Ok(Some(json!({})))
-    }
-
     /// The group that a connection has named, has joined, or that is the only one.
     fn group_named(&self, connection: u64) -> Result<String, (Class, String)> {
         let seat = self.seats.get(&connection).and_then(|seat| seat.group.as_deref());
@@ -233,73 +227,6 @@ impl Desk {
         let name = self.group_named(caller.connection)?;
         self.seats.entry(caller.connection).or_default().watches = Some(name);
         Ok(Some(json!({})))
-    }
-
-    /// Joins, speaks or enters, by what the member lacks: a listed one has no role here, one from outside no id.
-    fn join(
-        &mut self,
-        now: Duration,
-        caller: Caller,
-        asked: &Asked,
-        member: Member,
-        stay: Stay,
-        outcome: &mut Outcome,
-    ) -> Done {
-        if let Standing::Waits | Standing::Answered(_) | Standing::Messages(_) = self.again(caller) {
-            return Err((Class::BadRequest, "this connection has joined already".into()));
-        }
-        let listed = Some(member.id.as_str()).filter(|id| !id.is_empty());
-        let group = self.halls.choose(asked.group.as_deref(), listed)?;
-        let grace = asked.grace.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let event = match listed {
-            Some(_) => Event::Join { caller, member: member.id, stay, grace },
-            None => Event::Enrol { caller, member, stay, grace },
-        };
-        let token = asked.token.as_deref().unwrap_or_default();
-        self.apply_join(now, &group, event, caller, token, outcome);
-        Ok(None)
-    }
-
-    /// Applies a join and begins its session before the answer, which holds the token, is written.
-    fn apply_join(&mut self, now: Duration, group: &str, event: Event, caller: Caller, token: &str, out: &mut Outcome) {
-        for output in self.halls.apply(now, group, event) {
-            if let Output::Answer { caller: answered, result: Ok(Reply::Joined { member }) } = &output
-                && *answered == caller
-            {
-                self.sessions.begin(token, group, member, caller.connection);
-                out.changed = true;
-            }
-            self.put(group, output, out);
-        }
-    }
-
-    fn resume(&mut self, now: Duration, caller: Caller, token: &str, outcome: &mut Outcome) -> Done {
-        if self.sessions.token(caller.connection).is_some() {
-            return Err((Class::BadRequest, "this connection has joined already".into()));
-        }
-        let unknown = || (Class::Unknown, "no such session".to_owned());
-        let session = self.sessions.find(token).ok_or_else(unknown)?;
-        let (group, member, old, left) =
-            (session.group.clone(), session.member.clone(), session.connection, session.left);
-        if !left {
-            let outputs = self.halls.apply(now, &group, Event::Resume { caller, of: old });
-            for output in outputs {
-                if let Output::Answer { caller: answered, result } = &output
-                    && *answered == caller
-                {
-                    if let Err(failure) = result {
-                        return Err((pictures::class(failure.class), failure.message.clone()));
-                    }
-                    continue;
-                }
-                self.put(&group, output, outcome);
-            }
-        }
-        self.sessions.move_to(token, caller.connection);
-        self.seats.entry(caller.connection).or_default().resumed = true;
-        outcome.changed = true;
-        outcome.letters.push(Letter::Close(old));
-        Ok(Some(self.halls.joined(&group, &member, token)))
     }
 
     /// How a request stands if its session has come back.
@@ -379,6 +306,28 @@ impl Desk {
         }
     }
 
+    /// The same for an event that somebody asks for, but gives that one answer instead of writing it.
+    pub(crate) fn apply_for(
+        &mut self,
+        now: Duration,
+        group: &str,
+        event: Event,
+        caller: Caller,
+        outcome: &mut Outcome,
+    ) -> Option<Result<Reply, Failure>> {
+        let mut own = None;
+        for output in self.halls.apply(now, group, event) {
+            match output {
+                Output::Answer { caller: answered, result } if answered == caller => own = Some(result),
+                output => {
+                    outcome.changed = true;
+                    self.put(group, output, outcome);
+                }
+            }
+        }
+        own
+    }
+
     pub(crate) fn put(&mut self, group: &str, output: Output, outcome: &mut Outcome) {
         match output {
             Output::Answer { caller, result } => {
@@ -408,7 +357,7 @@ impl Desk {
                 answer(caller.request, self.halls.joined(group, &member, token))
             }
             Ok(reply) => answer(caller.request, pictures::reply(reply)),
-            Err(failure) => error(Some(caller.request), pictures::class(failure.class), &failure.message),
+            Err(failure) => error(Some(caller.request), failure.class, &failure.message),
         };
         outcome.letters.push(Letter::Line(caller.connection, line));
     }
@@ -428,7 +377,7 @@ fn answer(id: i64, value: Value) -> Vec<u8> {
     if line.len() <= MAX_LINE {
         return line;
     }
-    // A status of very many members; what members can make long is bounded before.
+    // What members can make long is bounded before.
     error(Some(id), Class::Limit, &format!("the answer has {} bytes, more than a line may have", line.len()))
 }
 
@@ -440,117 +389,4 @@ fn error(id: Option<i64>, class: Class, text: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::members::Group;
-    use mn_group::Settings;
-    use mn_ipc::Listed;
-
-    const NOW: Duration = Duration::from_secs(100);
-
-    fn listed(members: &[(&str, &str, Option<&str>)]) -> Vec<Listed> {
-        let one = |(id, role, host): &(&str, &str, Option<&str>)| Listed {
-            job_id: (*id).into(),
-            role: (*role).into(),
-            host: host.map(str::to_owned),
-        };
-        members.iter().map(one).collect()
-    }
-
-    fn desk() -> Desk {
-        desk_of(listed(&[("1", "host", None), ("2", "guest", Some("1"))]))
-    }
-
-    fn desk_of(members: Vec<Listed>) -> Desk {
-        let mut desk = Desk::new(Halls::new(Settings::default()), || "2026-11-22T12:00:00.000000Z".into());
-        desk.halls.found(Duration::ZERO, &Group { name: "g".into(), members }).unwrap();
-        desk
-    }
-
-    fn ask(desk: &mut Desk, connection: u64, line: &str) -> Vec<(u64, String)> {
-        let letters = match desk.read(connection, line.as_bytes(), || format!("token-{connection}")) {
-            Ok(input) => desk.take(NOW, &input).letters,
-            Err(letter) => vec![letter],
-        };
-        let text = |letter| match letter {
-            Letter::Line(to, line) => (to, String::from_utf8(line).unwrap().trim_end().to_owned()),
-            Letter::Close(number) => (number, "closed".to_owned()),
-        };
-        letters.into_iter().map(text).collect()
-    }
-
-    #[test]
-    fn a_watcher_sees_what_happens_from_now_on() {
-        let mut desk = desk();
-        ask(&mut desk, 1, r#"{"id":1,"call":"join","args":{"member":"1"}}"#);
-        assert_eq!(ask(&mut desk, 9, r#"{"id":5,"call":"watch"}"#), [(9, r#"{"id":5,"return":{}}"#.to_owned())]);
-        let seen = ask(&mut desk, 1, r#"{"id":2,"call":"send","args":{"message":"m"}}"#);
-        let event =
-            r#"{"event":"send","at":"2026-11-22T12:00:00.000000Z","data":{"member":"1","role":"host","message":"m"}}"#;
-        assert_eq!(seen, [(9, event.to_owned()), (1, r#"{"id":2,"return":{}}"#.to_owned())]);
-        desk.take(NOW, &Input::Lost { c: 9 });
-        assert_eq!(ask(&mut desk, 1, r#"{"id":3,"call":"send","args":{"message":"m"}}"#).len(), 1);
-    }
-
-    #[test]
-    fn status_tells_of_every_member() {
-        let mut desk = desk();
-        ask(&mut desk, 1, r#"{"id":1,"call":"join","args":{"member":"1"}}"#);
-        ask(&mut desk, 1, r#"{"id":2,"call":"wait-all","args":{"message":"m","role":"guest","timeout":1.5}}"#);
-        let status = ask(&mut desk, 9, r#"{"id":1,"call":"status"}"#);
-        let expected = concat!(
-            r#"{"id":1,"return":{"group":"g","uptime":100.0,"members":["#,
-            r#"{"job_id":"1","role":"host","state":"joined","connections":1,"waits":[{"call":"wait-all","message":"m","#,
-            r#""expect_role":"guest","since":0.0,"remaining":1.5,"for":["2"]}]},"#,
-            r#"{"job_id":"2","role":"guest","host":"1","state":"expected","connections":0,"waits":[]}]}}"#
-        );
-        assert_eq!(status, [(9, expected.to_owned())]);
-    }
-
-    #[test]
-    fn what_changes_nothing_is_not_for_the_journal() {
-        let mut desk = desk();
-        let mut changes = |connection, line: &str| {
-            let input = desk.read(connection, line.as_bytes(), || "t".into()).unwrap();
-            desk.take(NOW, &input).changed
-        };
-        assert!(!changes(1, r#"{"id":1,"call":"status"}"#));
-        assert!(!changes(1, r#"{"id":1,"call":"watch"}"#));
-        assert!(!changes(1, r#"{"id":1,"call":"send","args":{"message":"m"}}"#), "it has not joined");
-        assert!(!changes(1, r#"{"id":1,"call":"join","args":{"member":"9"}}"#), "it is unknown");
-        assert!(changes(1, r#"{"id":1,"call":"join","args":{"member":"1"}}"#));
-        assert!(changes(1, r#"{"id":2,"call":"send","args":{"message":"m"}}"#));
-        assert!(!changes(1, r#"{"id":3,"call":"wait-all","args":{"message":"m","role":"x"}}"#), "no such role");
-        assert!(changes(1, r#"{"id":4,"call":"wait","args":{"message":"other"}}"#));
-    }
-
-    #[test]
-    fn an_error_does_not_send_a_strangers_words_back_at_length() {
-        let mut desk = desk();
-        let call = "\\u0001".repeat(10_000);
-        let answers = ask(&mut desk, 1, &format!(r#"{{"id":1,"call":"{call}"}}"#));
-        assert!(answers[0].1.starts_with(r#"{"id":1,"error":{"class":"bad-request""#), "{}", &answers[0].1[..80]);
-        assert!(answers[0].1.len() < 4096);
-    }
-
-    #[test]
-    fn the_biggest_answer_to_a_wait_fits_a_line() {
-        let mut desk = desk();
-        let value = "\\u0001".repeat(4_900);
-        for connection in [1, 2] {
-            ask(&mut desk, connection, &format!(r#"{{"id":1,"call":"join","args":{{"member":"{connection}"}}}}"#));
-            let line = format!(r#"{{"id":2,"call":"send","args":{{"message":"m","data":{{"k":"{value}"}}}}}}"#);
-            assert_eq!(ask(&mut desk, connection, &line)[0].1, r#"{"id":2,"return":{}}"#);
-        }
-        let answer = &ask(&mut desk, 1, r#"{"id":3,"call":"wait","args":{"message":"m"}}"#)[0].1;
-        assert!(answer.contains("messages") && (58_000..MAX_LINE).contains(&answer.len()), "{}", answer.len());
-    }
-
-    #[test]
-    fn a_status_too_long_for_a_line_is_an_error_of_limit() {
-        let ids: Vec<String> = (74_000..75_024).map(|id| id.to_string()).collect();
-        let members: Vec<_> = ids.iter().map(|id| (id.as_str(), "role-x", None)).collect();
-        let mut desk = desk_of(listed(&members));
-        assert!(ask(&mut desk, 1, r#"{"id":1,"call":"status"}"#)[0].1.contains(r#""class":"limit""#));
-    }
-}
+mod tests;

@@ -7,10 +7,6 @@ use mn_cli::{Cannot, Error, Result, note};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
-/// How long a connection on LAVA's wire may take: as long as LAVA's own client waits.
-pub const VISIT: Duration = Duration::from_secs(60);
 
 /// A network whose hosts may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

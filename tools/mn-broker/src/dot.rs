@@ -1,5 +1,6 @@
 //! A status as a graph for dot(1): an arrow from who waits to whom it waits for.
 
+use crate::waits::{self, list, word};
 use serde_json::Value;
 
 /// The graph of what `status` returned.
@@ -11,10 +12,9 @@ pub fn status(value: &Value) -> String {
         text += &format!("\t{} [label={}{style}];\n", quoted(id), quoted(&format!("{role} {id}\n{state}")));
     }
     for member in list(value, "members") {
-        for wait in list(member, "waits") {
-            let seconds = wait.get("since").and_then(Value::as_f64).unwrap_or(0.0);
-            let label = quoted(&format!("{} {}, {seconds:.0} s", word(wait, "call"), word(wait, "message")));
-            for needed in list(wait, "for").iter().filter_map(Value::as_str) {
+        for wait in waits::of_member(member) {
+            let label = quoted(&format!("{}, {:.0} s", wait.call, wait.since));
+            for needed in wait.needs {
                 text += &format!("\t{} -> {} [label={label}];\n", quoted(word(member, "job_id")), quoted(needed));
             }
         }
@@ -35,14 +35,6 @@ fn quoted(text: &str) -> String {
         }
     }
     out + "\""
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-fn word<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]

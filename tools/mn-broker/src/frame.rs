@@ -51,6 +51,8 @@ pub fn write(reply: &Value) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn read(pieces: &[&[u8]]) -> Result<Option<Value>, NoFrame> {
@@ -73,6 +75,19 @@ mod tests {
         assert_eq!(read(&[b"00000007{\"a\":1}more"]), Ok(Some(json!({ "a": 1 }))));
         assert_eq!(read(&[b"00000008{\"a\":1}"]), Ok(None));
         assert_eq!(write(&json!({ "response": "ack" })), b"00000012{\"response\":\"ack\"}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_are_what_they_are_in_one(
+            begin in prop_oneof!["", "[0-9A-Fa-f]{0,8}", "0000000[2-9]\\{\\}", "0000000[1-9][0-9]{1,12}"],
+            bytes in vec(any::<u8>(), 0..40),
+            size in 1..20_usize,
+        ) {
+            let whole = [begin.as_bytes(), &bytes].concat();
+            let pieces: Vec<&[u8]> = whole.chunks(size).collect();
+            prop_assert_eq!(read(&pieces), read(&[&whole]));
+        }
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Halls {
     pub fn found(&mut self, now: Duration, list: &members::Group) -> Result<(), (Class, String)> {
         let members = list.to_members().map_err(|text| (Class::Limit, text))?;
         let group = Group::new(members, self.settings.clone());
-        let group = group.map_err(|failure| (pictures::class(failure.class), failure.message))?;
+        let group = group.map_err(|failure| (failure.class, failure.message))?;
         self.insert(now, &list.name, group, Origin::List)
     }
 
@@ -83,7 +83,7 @@ impl Halls {
     /// The class and text of an answer.
     pub fn found_open(&mut self, now: Duration, name: &str, size: usize) -> Result<(), (Class, String)> {
         let group = Group::open(size, self.settings.clone());
-        let group = group.map_err(|failure| (pictures::class(failure.class), failure.message))?;
+        let group = group.map_err(|failure| (failure.class, failure.message))?;
         self.insert(now, name, group, Origin::Lava)
     }
 
@@ -159,9 +159,9 @@ impl Halls {
         self.halls.get(name).map_or(Value::Null, |hall| pictures::joined(&hall.group, member, token))
     }
 
-    /// What `status` returns.
-    pub fn status(&self, name: &str, now: Duration) -> Value {
-        self.halls.get(name).map_or(Value::Null, |hall| pictures::status(name, now, &hall.group.status(now)))
+    /// What `status` returns, so many members left out.
+    pub fn status(&self, name: &str, now: Duration, from: usize) -> Value {
+        self.halls.get(name).map_or(Value::Null, |hall| pictures::status(name, now, &hall.group.status(now), from))
     }
 
     /// When a tick is due.

@@ -46,7 +46,7 @@ pub struct Asked {
     /// What.
     #[serde(flatten)]
     pub call: Call,
-    /// The session that a join begins: random, so it cannot be made up again.
+    /// The session that a join begins, or has begun before: the client's choice, or random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// The group that the connection has named.

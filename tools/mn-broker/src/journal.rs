@@ -22,12 +22,12 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal, or makes one, and gives each input in it to `take`. What a crash has left of a last
-    /// line is removed.
+    /// Opens a journal, or makes one, and gives each input in it to `take`, with its time and the bytes of its
+    /// line. What a crash has left of a last line is removed.
     ///
     /// # Errors
     /// Status 3 when a line that is not the last is corrupt, when another broker writes it, or by the system.
-    pub fn open(path: &Path, take: impl FnMut(Duration, Input)) -> Result<Self> {
+    pub fn open(path: &Path, take: impl FnMut(Duration, Input, u64)) -> Result<Self> {
         let shown = path.display();
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -70,13 +70,13 @@ impl Journal {
 ///
 /// # Errors
 /// As [`Journal::open`].
-pub fn read(path: &Path, take: impl FnMut(Duration, Input)) -> Result<()> {
+pub fn read(path: &Path, take: impl FnMut(Duration, Input, u64)) -> Result<()> {
     let file = File::open(path).cannot(format_args!("open '{}'", path.display()))?;
     scan(path, &file, take).map(drop)
 }
 
 /// Gives the bytes that are good, and the sum after them.
-fn scan(path: &Path, file: &File, mut take: impl FnMut(Duration, Input)) -> Result<(u64, Sum)> {
+fn scan(path: &Path, file: &File, mut take: impl FnMut(Duration, Input, u64)) -> Result<(u64, Sum)> {
     let mut reader = BufReader::new(file);
     let (mut good, mut sum, mut number) = (0, Sum::FIRST, 0_u64);
     loop {
@@ -92,7 +92,7 @@ fn scan(path: &Path, file: &File, mut take: impl FnMut(Duration, Input)) -> Resu
             Ok((time, input, after)) if whole => {
                 good += read as u64;
                 sum = after;
-                take(time, input);
+                take(time, input, read as u64);
             }
             // Only a last line can be what a crash has left.
             _ if reader.fill_buf().is_ok_and(<[u8]>::is_empty) => return Ok((good, sum)),

@@ -11,19 +11,27 @@ use std::time::Duration;
 
 /// Connections of clients on LAVA's wire have numbers from here, for they outlive each socket.
 const FIRST: u64 = 1 << 62;
-/// A client that has not asked again for so long in a wait is dead: it polls every few seconds.
-const SILENCE: Duration = Duration::from_secs(60);
+/// As long as LAVA's own client waits for the coordinator.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A client's own limit ends its waits, not ours.
 const WEEK: Duration = Duration::from_secs(604_800);
 
 type Key = (String, String);
 
 /// Who speaks LAVA's wire.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clients {
     by_name: BTreeMap<Key, Client>,
     names: BTreeMap<u64, Key>,
     next: u64,
+    /// A client that has not asked again for so long in a wait is dead: it polls every few seconds.
+    pub patience: Duration,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self { by_name: BTreeMap::new(), names: BTreeMap::new(), next: 0, patience: PATIENCE }
+    }
 }
 
 #[derive(Debug)]
@@ -55,14 +63,14 @@ impl Clients {
 
     /// Connections of clients that are dead.
     pub fn silent(&self, now: Duration) -> impl Iterator<Item = u64> {
-        let dead = move |client: &&Client| client.wait.as_ref().is_some_and(|wait| wait.polled + SILENCE <= now);
+        let dead = move |client: &&Client| client.wait.as_ref().is_some_and(|wait| wait.polled + self.patience <= now);
         self.by_name.values().filter(dead).map(|client| client.connection)
     }
 
     /// When the next one is.
     pub fn next_silence(&self) -> Option<Duration> {
         let waits = self.by_name.values().filter_map(|client| client.wait.as_ref());
-        waits.map(|wait| wait.polled + SILENCE).min()
+        waits.map(|wait| wait.polled + self.patience).min()
     }
 
     /// The broker was away: nobody could poll.
@@ -75,6 +83,11 @@ impl Clients {
         let key = self.names.get(&connection)?;
         self.by_name.get_mut(key)?.wait = None;
         Some(key.0.clone())
+    }
+
+    /// The group of a client.
+    pub fn group_of(&self, connection: u64) -> Option<&str> {
+        self.names.get(&connection).map(|(group, _)| group.as_str())
     }
 
     fn forget_group(&mut self, group: &str) {
@@ -133,6 +146,11 @@ fn ack() -> Value {
     json!({ "response": "ack" })
 }
 
+/// The frame of a refusal.
+pub fn refusal() -> Vec<u8> {
+    frame::write(&nack())
+}
+
 fn nack() -> Value {
     json!({ "response": "nack" })
 }
@@ -164,7 +182,8 @@ impl Desk {
             outcome.changed = true;
         }
         self.register(now, asked, outcome)?;
-        let message = || request.get("messageID").and_then(Value::as_str).filter(|id| !id.is_empty());
+        let usable = |id: &&str| !id.is_empty() && !id.starts_with(mn_ipc::RESERVED);
+        let message = || request.get("messageID").and_then(Value::as_str).filter(usable);
         match asked.request.as_str() {
             "group_data" => Some(self.group_data(group)),
             "lava_send" => {
@@ -172,7 +191,8 @@ impl Desk {
                 let call = Call::Send { id: message()?.to_owned(), data };
                 let caller = self.lava.caller(&asked.key)?;
                 outcome.changed = true;
-                self.lava_send(now, group, caller, call, outcome)
+                let event = Event::Call { caller, call, deadline: now };
+                self.apply_for(now, group, event, caller, outcome)?.ok().map(|_| ack())
             }
             "lava_wait" => self.poll(now, &asked.key, Call::Wait { id: message()?.to_owned() }, outcome),
             "lava_wait_all" => {
@@ -203,14 +223,11 @@ impl Desk {
         let member = Member { counted: Counted::No, ..Member::new(name, role) };
         // A dispatcher is another machine, and tells of its end by silence only.
         let event = Event::Enrol { caller, member, stay: Stay::Lasting, grace: None };
-        let outputs = self.halls.apply(now, group, event);
-        let refused = |output: &mn_group::Output| matches!(output, mn_group::Output::Answer { caller: answered, result: Err(_) } if *answered == caller);
-        if outputs.iter().any(refused) {
+        if !matches!(self.apply_for(now, group, event, caller, outcome), Some(Ok(_))) {
             self.lava.forget(&asked.key);
             return None;
         }
         outcome.changed = true;
-        outputs.into_iter().for_each(|output| self.put(group, output, outcome));
         Some(())
     }
 
@@ -226,26 +243,6 @@ impl Desk {
         json!({ "response": "group_data", "roles": roles.collect::<Map<_, _>>() })
     }
 
-    fn lava_send(
-        &mut self,
-        now: Duration,
-        group: &str,
-        caller: Caller,
-        call: Call,
-        outcome: &mut Outcome,
-    ) -> Option<Value> {
-        let mut reply = None;
-        for output in self.halls.apply(now, group, Event::Call { caller, call, deadline: now }) {
-            match output {
-                mn_group::Output::Answer { caller: answered, result } if answered == caller => {
-                    reply = result.ok().map(|_| ack());
-                }
-                output => self.put(group, output, outcome),
-            }
-        }
-        reply
-    }
-
     /// A poll: begins a wait, asks how it stands, or fetches its answer.
     fn poll(&mut self, now: Duration, key: &Key, call: Call, outcome: &mut Outcome) -> Option<Value> {
         let client = self.lava.by_name.get_mut(key)?;
@@ -253,7 +250,10 @@ impl Desk {
         match client.wait.take() {
             Some(wait) if wait.call == call => client.wait = Some(wait),
             // A client waits for one thing at a time: it has given the other up.
-            Some(_) => self.apply(now, &key.0, Event::Withdraw { connection }, outcome),
+            Some(_) => {
+                outcome.changed = true;
+                self.apply(now, &key.0, Event::Withdraw { connection }, outcome);
+            }
             None => {}
         }
         let begun = self.lava.by_name.get(key)?.wait.is_some();

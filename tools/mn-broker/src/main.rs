@@ -22,7 +22,10 @@ mod record;
 mod replay;
 mod server;
 mod sessions;
+mod shares;
 mod table;
+mod turns;
+mod waits;
 
 use cli::{Command, Options};
 use mn_cli::{Result, Status};

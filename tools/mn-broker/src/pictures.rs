@@ -1,12 +1,16 @@
 //! The group in the JSON of mn-protocol(7): answers, status, events.
 
-use mn_group::{Call, Counted, Failure, Group, Member, Messages, Note, Reply, State, Status, WaitStatus};
-use mn_ipc::{Class, Object};
+use mn_group::{Call, Counted, Failure, Group, Member, MemberStatus, Messages, Note, Reply, State, Status, WaitStatus};
+use mn_ipc::Object;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Ids named in one `for`: all of them, of every waiting member, would not fit a line.
 const MAX_NEEDS: usize = 16;
+/// Waits of one member that are shown, oldest first.
+const MAX_WAITS: usize = 16;
+/// Bytes of members in one status, so that it fits a line.
+const MAX_MEMBERS: usize = 60_000;
 
 /// What a good answer returns; that to a join is [`joined`].
 pub fn reply(reply: Reply) -> Value {
@@ -21,19 +25,6 @@ fn messages_list(messages: Messages) -> Vec<Value> {
     let object =
         |data: Vec<(String, String)>| data.into_iter().map(|(key, value)| (key, value.into())).collect::<Object>();
     messages.into_iter().map(|(from, data)| json!({ "from": from, "data": object(data) })).collect()
-}
-
-/// A class as the protocol names it.
-pub fn class(class: mn_group::Class) -> Class {
-    match class {
-        mn_group::Class::BadRequest => Class::BadRequest,
-        mn_group::Class::NotJoined => Class::NotJoined,
-        mn_group::Class::Unknown => Class::Unknown,
-        mn_group::Class::Timeout => Class::Timeout,
-        mn_group::Class::Left => Class::Left,
-        mn_group::Class::Deadlock => Class::Deadlock,
-        mn_group::Class::Limit => Class::Limit,
-    }
 }
 
 /// What a join returns.
@@ -78,22 +69,37 @@ fn member_object(member: &Member) -> Object {
     object
 }
 
-/// What `status` returns.
-pub fn status(group: &str, uptime: Duration, status: &Status) -> Value {
-    let members = status.members.iter().map(|each| {
-        let mut object = member_object(&each.member);
-        object.insert("state".into(), each.state.word().into());
-        object.insert("connections".into(), each.connections.into());
-        object.insert("waits".into(), each.waits.iter().map(wait).collect());
-        Value::Object(object)
-    });
+/// What `status` returns: the members from the given one on, as many as fit.
+pub fn status(group: &str, uptime: Duration, status: &Status, from: usize) -> Value {
+    let mut bytes = 0;
+    let rest = status.members.iter().skip(from).map(member_status);
+    let members: Vec<Value> = rest
+        .take_while(|member| {
+            bytes += member.to_string().len() + 1;
+            bytes <= MAX_MEMBERS
+        })
+        .collect();
     let mut object = Object::new();
     object.insert("group".into(), group.into());
     object.insert("uptime".into(), seconds(uptime));
-    object.insert("members".into(), members.collect());
+    if from + members.len() < status.members.len() {
+        object.insert("more".into(), true.into());
+    }
+    object.insert("members".into(), members.into());
     if let Some(left) = status.deadlock_in {
         object.insert("deadlock_in".into(), seconds(left));
     }
+    Value::Object(object)
+}
+
+fn member_status(member: &MemberStatus) -> Value {
+    let mut object = member_object(&member.member);
+    object.insert("state".into(), member.state.word().into());
+    object.insert("connections".into(), member.connections.into());
+    let waits: Value = member.waits.iter().take(MAX_WAITS).map(wait).collect();
+    // Names of LAVA's clients may be long, and have to be escaped.
+    let fits = waits.to_string().len() < MAX_MEMBERS / 2;
+    object.insert("waits".into(), if fits { waits } else { json!([]) });
     Value::Object(object)
 }
 
@@ -133,7 +139,7 @@ pub fn event(group: &Group, at: &str, note: Note) -> Object {
         Note::Ended { member, call: ended, failure } => {
             let mut data = of_member(group, &member, call(&ended));
             if let Some(Failure { class, message }) = failure {
-                data.insert("error".into(), json!({ "class": self::class(class), "message": message }));
+                data.insert("error".into(), json!({ "class": class.word(), "message": message }));
             }
             ("answer", data)
         }

@@ -53,6 +53,14 @@ pub fn read(sum: Sum, line: &[u8]) -> Result<(Duration, Input, Sum), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_that_nobody_wrote_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            prop_assert!(read(Sum::FIRST, &bytes).is_err());
+        }
+    }
 
     #[test]
     fn a_line_reads_back_as_it_was_written_and_only_in_its_place() {

@@ -22,7 +22,7 @@ pub fn replay(path: &Path) -> Result<Status> {
     let mut past = Past::default();
     let mut begin = (0, Duration::ZERO);
     let mut text = String::new();
-    let read = journal::read(path, |time, input| {
+    let read = journal::read(path, |time, input, _| {
         if let Input::Start { at, .. } = &input {
             begin = (*at, time);
         }
@@ -47,8 +47,10 @@ fn tell(input: &Input, letters: Vec<Letter>) -> Vec<String> {
         }
         Input::Request(asked) => {
             let call = serde_json::to_value(&asked.call).unwrap_or_default();
-            let arguments = call.get("args").filter(|args| args.as_object().is_some_and(|args| !args.is_empty()));
-            let arguments = arguments.map_or(String::new(), |arguments| format!(" {arguments}"));
+            let mut arguments = call.get("args").and_then(Value::as_object).cloned().unwrap_or_default();
+            // The secret of a session is nobody's business.
+            arguments.remove("session");
+            let arguments = if arguments.is_empty() { String::new() } else { format!(" {}", Value::Object(arguments)) };
             let name = call.get("call").and_then(Value::as_str).unwrap_or_default();
             format!("{}: {name}{arguments}", asked.c)
         }
@@ -71,8 +73,7 @@ fn answer(to: u64, line: &[u8]) -> Option<String> {
             Some(format!("{to}: answer to {id}: {shown}"))
         }
         Incoming::Error(id, class, text) => {
-            let class = serde_json::to_value(class).unwrap_or_default();
-            Some(format!("{to}: error to {}: {}: {text}", id.unwrap_or_default(), class.as_str().unwrap_or_default()))
+            Some(format!("{to}: error to {}: {}: {text}", id.unwrap_or_default(), class.word()))
         }
         Incoming::Event(_) => None,
     }

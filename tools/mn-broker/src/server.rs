@@ -2,26 +2,28 @@
 
 use crate::cli::Serve;
 use crate::desk::{Desk, Letter};
-use crate::door::{self, Door};
+use crate::door::Door;
 use crate::engine::Engine;
 use crate::halls::Halls;
 use crate::peer::{Broken, Heard, Peer};
 use crate::place::Place;
+use crate::shares::Bounds;
+use crate::turns::{Queue, Turns};
 use crate::{members, ready};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use mn_cli::{Cannot, Error, Result, Signals, Status, note};
 use mn_group::Settings;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 /// Connections at a time; for a further one somebody who has said nothing must go.
 const MAX_PEERS: usize = 1024;
-/// Requests of one group that are taken in one turn, so that its flood is no other group's delay.
-const TURN: usize = 8;
+/// Connections that are let in by each door in one turn.
+const GUESTS: usize = 16;
 const DOORS: [Token; 2] = [Token(0), Token(1)];
 const SIGNALS: Token = Token(2);
 /// Numbers of connections begin here at least.
@@ -47,8 +49,9 @@ pub fn serve(options: &Serve) -> Result<Status> {
     }
     let mut desk = Desk::new(Halls::new(settings), mn_msg::now);
     desk.keeps_journal = options.journal.is_some();
-    let engine = Engine::start(desk, groups, options.journal.as_deref())?;
-    let mut server = Server::new(doors, &signals, engine)?;
+    desk.lava.patience = options.lava_patience;
+    let engine = Engine::start(desk, groups, options.journal.as_deref(), Bounds::default())?;
+    let mut server = Server::new(doors, &signals, engine, options.lava_patience)?;
     note(1, format_args!("serving {count} members on '{}'", options.socket.display()));
     if let Some(fd) = options.ready_fd {
         ready::tell(fd)?;
@@ -91,15 +94,16 @@ struct Server {
     peers: BTreeMap<u64, Peer>,
     next_peer: u64,
     /// Who may have more to read; mio tells of it only once.
-    readable: BTreeSet<u64>,
-    /// Whose turn is next, so that nobody is always first.
-    turn: u64,
-    /// When those who speak LAVA's wire came.
+    turns: Turns,
+    /// When those who speak LAVA's wire came, and how long they may take.
     visitors: BTreeMap<u64, Instant>,
+    patience: Duration,
+    /// The system had no descriptor for somebody.
+    is_short: bool,
 }
 
 impl Server {
-    fn new(mut doors: Vec<Door>, signals: &Signals, engine: Engine) -> Result<Self> {
+    fn new(mut doors: Vec<Door>, signals: &Signals, engine: Engine, patience: Duration) -> Result<Self> {
         let poll = Poll::new().cannot("make an event loop")?;
         let registry = poll.registry();
         for (door, token) in doors.iter_mut().zip(DOORS) {
@@ -108,8 +112,8 @@ impl Server {
         let fd = signals.as_fd().as_raw_fd();
         registry.register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE).cannot("watch for signals")?;
         let next_peer = engine.next_connection().max(FIRST_PEER);
-        let (peers, readable) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Self { poll, doors, engine, peers, next_peer, readable, turn: 0, visitors: BTreeMap::new() })
+        let (peers, visitors, turns) = (BTreeMap::new(), BTreeMap::new(), Turns::default());
+        Ok(Self { poll, doors, engine, peers, next_peer, turns, visitors, patience, is_short: false })
     }
 
     fn run(&mut self, signals: &mut Signals) -> Result<Status> {
@@ -144,33 +148,37 @@ impl Server {
     fn patience(&self) -> Option<Duration> {
         /// After accepting has failed for want of descriptors.
         const AGAIN: Duration = Duration::from_millis(200);
-        if !self.readable.is_empty() {
+        let outside = self.doors.iter().any(Door::is_open);
+        if !self.turns.is_idle() || (outside && !self.is_short) {
             return Some(Duration::ZERO);
         }
-        let again = self.doors.iter().any(Door::is_open).then_some(AGAIN);
-        let visitor = self.visitors.values().min().map(|came| door::VISIT.saturating_sub(came.elapsed()));
+        let again = outside.then_some(AGAIN);
+        // Numbers count up: the first is the oldest.
+        let visitor = self.visitors.values().next().map(|came| self.patience.saturating_sub(came.elapsed()));
         self.engine.patience().into_iter().chain(again).chain(visitor).min()
     }
 
     fn wake(&mut self, number: u64, writable: bool) {
-        self.readable.insert(number);
+        self.turns.wake(number);
         if writable && let Some(Err(why)) = self.peers.get_mut(&number).map(Peer::flush) {
             self.drop_peer(number, why.why());
         }
     }
 
-    /// Accepts whoever waits at a door.
+    /// Accepts those who wait at a door, some at a time: a rush there is no delay for those who are in.
     fn accept(&mut self) {
-        for at in 0..self.doors.len() {
-            while self.doors[at].is_open() {
-                match self.doors[at].accept() {
-                    Ok(Some(peer)) => self.admit(peer),
-                    Ok(None) => {}
-                    Err(error) => {
-                        let failed: Result<()> = Err(error).cannot("accept a connection");
-                        note_failure(failed);
-                        break;
-                    }
+        self.is_short = false;
+        for at in (0..self.doors.len()).flat_map(|at| std::iter::repeat_n(at, GUESTS)) {
+            if !self.doors[at].is_open() || self.is_short {
+                continue;
+            }
+            match self.doors[at].accept() {
+                Ok(Some(peer)) => self.admit(peer),
+                Ok(None) => {}
+                Err(error) => {
+                    let failed: Result<()> = Err(error).cannot("accept a connection");
+                    note_failure(failed);
+                    self.is_short = true;
                 }
             }
         }
@@ -207,28 +215,26 @@ impl Server {
     /// Closes the connections on LAVA's wire that have not asked in time.
     fn show_out(&mut self) {
         while let Some((number, came)) = self.visitors.first_key_value().map(|(number, came)| (*number, *came)) {
-            if came.elapsed() < door::VISIT {
+            if came.elapsed() < self.patience {
                 return;
             }
             self.drop_peer(number, "has not asked in time");
         }
     }
 
-    /// Gives everybody who has something a turn, beginning where the last one ended.
+    /// Gives everybody who has something to say a turn.
     fn hear_all(&mut self) {
-        let mut taken: HashMap<String, usize> = HashMap::new();
-        let order: Vec<u64> =
-            self.readable.range(self.turn..).chain(self.readable.range(..self.turn)).copied().collect();
-        for number in order {
-            let group = self.engine.desk().group_of(number).unwrap_or_default().to_owned();
-            let count = taken.entry(group).or_default();
-            if *count >= TURN {
-                continue;
-            }
-            let room = TURN - *count;
-            *count += self.hear(number, room);
-            self.turn = number + 1;
+        let (desk, visitors) = (self.engine.desk(), &self.visitors);
+        let mut turn = self.turns.begin(|number| match desk.group_of(number) {
+            Some(group) => Queue::Group(group.to_owned()),
+            None if visitors.contains_key(&number) => Queue::Lava,
+            None => Queue::Strangers,
+        });
+        while let Some((number, room)) = turn.next() {
+            let requests = self.hear(number, room);
+            turn.took(requests);
         }
+        self.turns.end(turn);
     }
 
     /// Takes so many requests of a connection at most, reading once if there is none.
@@ -238,7 +244,7 @@ impl Server {
         let mut count = 0;
         while count < room {
             let Some(peer) = self.peers.get_mut(&number) else {
-                self.readable.remove(&number);
+                self.turns.rest(number);
                 return count;
             };
             match peer.next_request() {
@@ -266,7 +272,7 @@ impl Server {
         }
         match heard {
             Heard::Some => {}
-            Heard::Nothing => drop(self.readable.remove(&number)),
+            Heard::Nothing => self.turns.rest(number),
             Heard::End => self.drop_peer(number, "has gone"),
         }
         count
@@ -314,7 +320,7 @@ impl Server {
     /// Closes a connection, which may mean something to its group.
     fn drop_peer(&mut self, number: u64, why: &str) {
         let Some(mut peer) = self.peers.remove(&number) else { return };
-        self.readable.remove(&number);
+        self.turns.rest(number);
         self.visitors.remove(&number);
         let _ = self.poll.registry().deregister(peer.source());
         note(2, format_args!("connection {number} {why}"));

@@ -1,5 +1,6 @@
 //! Answers as text, for shells and for eyes.
 
+use crate::waits::{self, Wait, list, word};
 use mn_cli::escape;
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub fn answer(value: &Value) -> String {
 pub fn status(value: &Value) -> String {
     let mut rows = vec![["MEMBER", "ROLE", "STATE", "WAITS"].map(str::to_owned)];
     for member in list(value, "members") {
-        let waits = list(member, "waits").iter().map(wait).collect::<Vec<_>>().join("; ");
+        let waits = waits::of_member(member).map(|each| wait(&each)).collect::<Vec<_>>().join("; ");
         let columns = ["job_id", "role", "state"].map(|name| escape(word(member, name)));
         let [id, role, state] = columns;
         rows.push([id, role, state, if waits.is_empty() { "-".into() } else { waits }]);
@@ -41,27 +42,9 @@ pub fn status(value: &Value) -> String {
 }
 
 /// "sync clients for 74585 74586, since 12 s, 588 s left".
-fn wait(wait: &Value) -> String {
-    let mut text = word(wait, "call").to_owned();
-    for name in ["message", "expect_role"] {
-        if wait.get(name).is_some() {
-            text += &format!(" {}", escape(word(wait, name)));
-        }
-    }
-    let needs: Vec<&str> = list(wait, "for").iter().filter_map(Value::as_str).collect();
-    if !needs.is_empty() {
-        text += &format!(" for {}", escape(&needs.join(" ")));
-    }
-    let seconds = |name| wait.get(name).and_then(Value::as_f64).unwrap_or(0.0);
-    format!("{text}, since {:.0} s, {:.0} s left", seconds("since"), seconds("remaining"))
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-fn word<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
+fn wait(Wait { call, needs, since, remaining }: &Wait) -> String {
+    let needs = if needs.is_empty() { String::new() } else { format!(" for {}", needs.join(" ")) };
+    format!("{}, since {since:.0} s, {remaining:.0} s left", escape(&format!("{call}{needs}")))
 }
 
 #[cfg(test)]
@@ -85,13 +68,14 @@ mod tests {
     #[test]
     fn status_is_a_table() {
         let wait = json!({ "call": "sync", "message": "clients", "since": 12.4, "remaining": 587.6, "for": ["101"] });
-        let value = json!({ "members": [
+        let value = json!({ "deadlock_in": 9.6, "members": [
             { "job_id": "101", "role": "guest", "state": "expected", "waits": [] },
             { "job_id": "104", "role": "host", "state": "joined", "waits": [wait] },
         ]});
         let expected = "MEMBER  ROLE   STATE     WAITS\n\
                         101     guest  expected  -\n\
-                        104     host   joined    sync clients for 101, since 12 s, 588 s left\n";
+                        104     host   joined    sync clients for 101, since 12 s, 588 s left\n\
+                        every member waits: deadlock in 10 s\n";
         assert_eq!(status(&value), expected);
     }
 }

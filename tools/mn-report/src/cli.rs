@@ -11,7 +11,8 @@ struct Arguments {
     /// Print WHAT as it comes until SIGTERM: all, or diagnostics only; RESULTS is a run directory
     #[arg(long, value_name = "WHAT")]
     follow: Option<Follow>,
-    /// Print why the run did not end well: the first cause, then what followed; RESULTS is a run directory
+    /// Print why the run did not end well: the first cause, then what followed; end with its status; RESULTS is a run
+    /// directory
     #[arg(long, conflicts_with = "follow")]
     why: bool,
     /// A file of results, a run directory, or - for standard input

@@ -5,6 +5,7 @@ mod follow;
 mod lines;
 mod progress;
 mod results;
+mod status;
 mod table;
 mod why;
 
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
         cli::Options { follow: Some(what), path, .. } => follow::until_told(&path, what),
         cli::Options { why: true, path, .. } => {
             print(&why::render(&path)?)?;
-            Ok(Status::Success)
+            status::of_run(&path)
         }
         cli::Options { path, .. } => {
             let results = results::read(&path)?;

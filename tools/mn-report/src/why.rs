@@ -49,8 +49,9 @@ pub fn render(run: &Path) -> Result<String> {
         let (Some(id), Some(role), Some(deploy)) = (words.next(), words.next(), words.next()) else { continue };
         let who = format!("member {id} ({role})");
         let member = Member { dir: &run.join(id), who, id, deploy, messages: &messages };
-        let Some((status, at)) = stamped(&member.dir.join("status")) else { continue };
-        all_well &= status == "0";
+        let status = stamped(&member.dir.join("status"));
+        all_well &= status.as_ref().is_some_and(|(status, _)| status == "0");
+        let Some((status, at)) = status else { continue };
         match member.ending(&status, at) {
             Some(ending) => endings.push(ending),
             None if status != "0" => failures.extend(member.first_failure()),

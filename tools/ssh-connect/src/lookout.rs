@@ -20,7 +20,7 @@ impl Lookout {
         let mut client = Client::connect(socket)?;
         client.call(Call::Watch {})?;
         // What has happened before the watch is in the state.
-        let status = client.call(Call::Status {})?;
+        let status = client.status()?;
         let members = status.get("members").and_then(Value::as_array).into_iter().flatten();
         let mut states =
             members.filter(|member| member["job_id"] == host).filter_map(|member| member["state"].as_str());

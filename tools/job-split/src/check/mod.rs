@@ -23,7 +23,7 @@ pub fn check(input: &mut Input, options: &Options) {
     let Input { job: Some(job), findings, .. } = input else { return };
     let mut seen = crate::findings::Findings::new("");
     let plans: Vec<Option<Plan>> = plans(job, &mut seen);
-    let doings = doings(job, &plans);
+    let doings = doings(job, &plans, options.cache.as_deref());
     if !job.is_multinode || doings.is_empty() {
         return;
     }
@@ -34,9 +34,9 @@ pub fn check(input: &mut Input, options: &Options) {
 }
 
 /// Draws what the roles do with each other.
-pub fn flow(input: &Input, drawing: flow::Drawing) -> String {
+pub fn flow(input: &Input, drawing: flow::Drawing, options: &Options) -> String {
     let Some(job) = &input.job else { return String::new() };
     let mut seen = crate::findings::Findings::new("");
     let plans: Vec<Option<Plan>> = plans(job, &mut seen);
-    flow::draw(&doings(job, &plans), drawing)
+    flow::draw(&doings(job, &plans, options.cache.as_deref()), drawing)
 }

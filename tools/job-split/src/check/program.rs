@@ -13,6 +13,7 @@ use crate::roles::Role;
 use crate::timeouts::BUILT_IN;
 use mn_yaml::{Kind as Shape, Node, Position, Style};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// One call of a role, as the checker needs it.
 #[derive(Clone, Debug)]
@@ -54,14 +55,14 @@ pub struct Doings<'a> {
     pub steps: Vec<Step>,
 }
 
-/// The doings of every role that has members.
-pub fn doings<'a>(job: &'a Job, plans: &'a [Option<Plan<'a>>]) -> Vec<Doings<'a>> {
+/// The doings of every role that has members; `mirrors` is overlay-pack's cache.
+pub fn doings<'a>(job: &'a Job, plans: &'a [Option<Plan<'a>>], mirrors: Option<&Path>) -> Vec<Doings<'a>> {
     let with_plan = job.roles.iter().zip(plans).filter_map(|(role, plan)| Some((role, plan.as_ref()?)));
-    with_plan.map(|(role, plan)| Doings { role, plan, steps: steps(role, plan) }).collect()
+    with_plan.map(|(role, plan)| Doings { role, plan, steps: steps(role, plan, mirrors) }).collect()
 }
 
-fn steps(role: &Role, plan: &Plan) -> Vec<Step> {
-    let mut builder = Builder { sticky: BUILT_IN, call: role.timeout, steps: Vec::new(), definitions: 0 };
+fn steps(role: &Role, plan: &Plan, mirrors: Option<&Path>) -> Vec<Step> {
+    let mut builder = Builder { mirrors, sticky: BUILT_IN, call: role.timeout, steps: Vec::new(), definitions: 0 };
     if let Some(awaited) = &role.start {
         let at = role.body.as_ref().map_or(role.position, |body| crate::read::place(body, "request"));
         let mut step = step(Kind::Start(awaited.clone()), START, at, Maker::Start);
@@ -79,7 +80,8 @@ fn step(kind: Kind, id: &str, at: Position, maker: Maker) -> Step {
     Step { act, at, timeout: 0, keys: None, wanted: Vec::new(), maker, doubt: None }
 }
 
-struct Builder {
+struct Builder<'a> {
+    mirrors: Option<&'a Path>,
     /// The limit that the last call of an action set for those after it, in seconds.
     sticky: u64,
     /// The role's, for calls of its tests.
@@ -88,7 +90,7 @@ struct Builder {
     definitions: usize,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn block(&mut self, block: &Block) {
         for call in &block.calls {
             self.bound(call);
@@ -119,7 +121,7 @@ impl Builder {
         let node = match &definition.source {
             Source::Inline(_, node) => Some((&**node, None)),
             Source::Git(git) => {
-                inline = fetched::definition(git, &definition.path);
+                inline = fetched::definition(git, &definition.path, self.mirrors);
                 inline.as_ref().map(|node| (node, Some(definition.position)))
             }
             Source::Url(_) => None,
