@@ -162,9 +162,9 @@ fn assert_results(shell: &Shell, repository: &Path) {
     }
     assert_eq!(found.len(), expected.len());
     // And nothing of it was lost.
-    let mut receiver = Receiver::new(0);
+    let mut receiver = Receiver::new("/lava-7/0", 0);
     receiver.push(ran.stdout.as_bytes());
-    assert_eq!(receiver.ended(Some(0)), Next::Complete);
+    assert_eq!(receiver.ended(), Next::Complete);
 }
 
 #[test]

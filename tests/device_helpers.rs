@@ -355,7 +355,7 @@ it's \"$HOME\"
 <LAVA_TEST_RUNNER EXIT>
 0
 ";
-        assert_eq!(unsealed(&first.stdout), expected, "{}", first.stderr);
+        assert_eq!(unsealed("/tmp/lava-7/0", &first.stdout), expected, "{}", first.stderr);
         let said = |text: &str| assert!(first.stderr.lines().any(|line| line == text), "{text}\n{}", first.stderr);
         said(&format!(
             "lava-test-shell: '{} -e /tmp/lava-7/0/tests/0_dies/run.sh' ended with status 1",
@@ -408,7 +408,7 @@ fn a_runner_that_is_ended_says_so() {
         let ended = board.run(&script);
         let expected =
             "<LAVA_SIGNAL_STARTRUN 0_x 7_1.1.3.1>\n<LAVA_SIGNAL_ENDRUN 0_x 7_1.1.3.1>\n<LAVA_TEST_RUNNER EXIT>\n143\n";
-        assert_eq!((unsealed(&ended.stdout).as_str(), ended.stderr.as_str()), (expected, ""));
+        assert_eq!((unsealed("/tmp/lava-7/0", &ended.stdout).as_str(), ended.stderr.as_str()), (expected, ""));
     }
 }
 
@@ -438,7 +438,7 @@ busybox system
 7
 Old System 3
 ";
-        assert_eq!(unsealed(&ran.stdout), expected, "{}: {}", shell.name, ran.stderr);
+        assert_eq!(unsealed("/lava-7/0", &ran.stdout), expected, "{}: {}", shell.name, ran.stderr);
         assert_eq!(fs::read_to_string(root.path().join("lava-7/received/m.txt")).unwrap(), "8:k=v\n");
     }
 }

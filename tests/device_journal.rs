@@ -6,10 +6,17 @@
 mod board;
 
 use board::{Board, SHELLS, Terminal, answer, inline};
-use mn_console::journal::{Heard, Next, Receiver, sealed};
+use mn_console::journal::{self, Heard, Next, Receiver};
 use mn_console::signal::{Event, Request};
 use serde_json::json;
 use std::fs;
+
+/// The stage's directory on the board.
+const STAGE: &str = "/tmp/lava-7/0";
+
+fn sealed(number: u64, text: &str) -> String {
+    journal::sealed(STAGE, number, text)
+}
 
 fn on_every_shell(test: impl Fn(&Board)) {
     board::on_every_shell(test);
@@ -36,21 +43,21 @@ fn what_is_lost_on_the_line_is_said_again_from_the_journal() {
         let board = Board::new(shell, json!([inline("x", &steps)]));
         let ran = board.run(&runner(&board));
         // The whole console, and one of which only every third line is left.
-        let mut whole = Receiver::new(0);
+        let mut whole = Receiver::new(STAGE, 0);
         let all = names(&whole.push(ran.stdout.as_bytes()));
-        assert_eq!(whole.ended(Some(0)), Next::Complete, "{}", ran.stdout);
+        assert_eq!(whole.ended(), Next::Complete, "{}", ran.stdout);
         assert_eq!(all.len(), 8, "{all:?}");
-        let mut receiver = Receiver::new(0);
+        let mut receiver = Receiver::new(STAGE, 0);
         let part: Vec<_> = ran.stdout.lines().step_by(3).collect();
         let mut heard = receiver.push(part.join("\n").as_bytes());
-        let Next::Ask(words) = receiver.ended(Some(0)) else { panic!("nothing is asked for") };
+        let Next::Ask(words) = receiver.ended() else { panic!("nothing is asked for") };
         let again = board.run(&format!("lava-test-journal /tmp/lava-7/0 {words}"));
         assert_eq!((again.stderr.as_str(), again.status), ("", 0));
         heard.extend(receiver.push(again.stdout.as_bytes()));
-        assert_eq!(receiver.ended(Some(0)), Next::Complete);
+        assert_eq!(receiver.ended(), Next::Complete);
         assert_eq!(names(&heard), all);
         // The journal itself says the same, where it can be read.
-        let mut receiver = Receiver::new(0);
+        let mut receiver = Receiver::new(STAGE, 0);
         let directory = board.root.path().join("tmp/lava-7/0/journal");
         let mut heard = Vec::new();
         for number in 1..=8 {
@@ -63,7 +70,9 @@ fn what_is_lost_on_the_line_is_said_again_from_the_journal() {
 #[test]
 fn a_journal_says_what_it_has_and_what_it_has_not() {
     on_every_shell(|board| {
-        let usage = "usage: lava-test-journal STAGE_DIRECTORY [NUMBER|FIRST-[LAST]...]\n";
+        let usage =
+            "usage: lava-test-journal STAGE_DIRECTORY [NUMBER|FIRST-[LAST]...]\n       lava-test-journal --check\n";
+        assert_eq!(board.run("lava-test-journal --check"), answer("", "", 0));
         assert_eq!(board.run("lava-test-journal"), answer("", usage, 1));
         assert_eq!(board.run("lava-test-journal /tmp/lava-7/0 1-"), answer("", "", 3));
         board.run(&runner(board));
@@ -99,7 +108,7 @@ fn a_request_is_repeated_until_its_answer_is_whole() {
         let steps = ["lava-send here k=v </dev/null", "lava-wait ipv4 </dev/null", "lava-sync end || echo refused"];
         let board = Board::new(shell, json!([inline("x", &steps)]));
         let (mut terminal, mut child) = Terminal::start(&board, &format!("export MN_SIGNALS=1; {}", runner(&board)));
-        let mut receiver = Receiver::new(0);
+        let mut receiver = Receiver::new(STAGE, 0);
         let mut heard_to = 0;
         for (number, asked, text) in [
             (2, Request::Send { id: "here".into(), data: vec![("k".into(), "v".into())] }, "<LAVA_SEND_COMPLETE>"),
@@ -121,7 +130,7 @@ fn a_request_is_repeated_until_its_answer_is_whole() {
                 terminal.read_to_again("]", terminal.seen.rfind(&word).unwrap());
                 let heard = receiver.push(&terminal.seen.as_bytes()[heard_to..]);
                 heard_to = terminal.seen.len();
-                assert!(heard.contains(&Heard::Again(answer.clone())), "{}", terminal.seen);
+                assert!(heard.contains(&Heard::Again { number, line: answer.clone() }), "{}", terminal.seen);
             }
             terminal.type_text(&answer);
         }
@@ -138,7 +147,7 @@ fn a_wait_in_the_background_leaves_the_terminal_to_others() {
     for shell in &SHELLS {
         let board = Board::new(shell, json!([inline("x", &["lava-wait late & lava-sync now; wait"])]));
         let (mut terminal, mut child) = Terminal::start(&board, &format!("export MN_SIGNALS=1; {}", runner(&board)));
-        let mut receiver = Receiver::new(0);
+        let mut receiver = Receiver::new(STAGE, 0);
         let mut numbers = Vec::new();
         let mut heard_to = 0;
         while numbers.len() < 2 {
@@ -192,10 +201,10 @@ fn a_second_start_goes_on_with_the_next_definition() {
 <LAVA_SIGNAL_ENDRUN 2_x 7_1.1.3.1>
 <LAVA_TEST_RUNNER EXIT>
 ";
-        let mut receiver = Receiver::new(0);
+        let mut receiver = Receiver::new(STAGE, 0);
         let heard = names(&receiver.push(console.as_bytes()));
         assert_eq!(heard.len(), 7, "{heard:?}");
-        assert_eq!(receiver.ended(Some(0)), Next::Complete);
+        assert_eq!(receiver.ended(), Next::Complete);
         assert_eq!(console.replace(" SKIP 1004>", ">").split("[mn ").count(), 10, "{console}");
         let plain: Vec<_> = console
             .lines()
@@ -212,10 +221,32 @@ fn a_second_start_goes_on_with_the_next_definition() {
 fn a_killed_step_fails_its_run_by_its_number() {
     for shell in &SHELLS {
         let board = Board::new(shell, json!([inline("x", &["true", "lava-test-case a --shell true", "kill -9 $$"])]));
-        let mut receiver = Receiver::new(0);
+        let mut receiver = Receiver::new(STAGE, 0);
         let heard = names(&receiver.push(board.run(&runner(&board)).stdout.as_bytes()));
         assert_eq!(heard.last().unwrap(), "FAILRUN 0_x 7_1.1.3.1 137 3");
-        assert_eq!(receiver.ended(Some(0)), Next::Complete);
+        assert_eq!(receiver.ended(), Next::Complete);
+    }
+}
+
+#[test]
+fn a_runner_that_was_killed_is_reported_by_its_journal() {
+    for shell in &SHELLS {
+        // Something ends every shell, as a lack of memory does.
+        let steps = ["lava-test-case a --result pass", "kill -9 $(cat /tmp/lava-7/runner); kill -9 $$"];
+        let board = Board::new(shell, json!([inline("x", &steps)]));
+        let start =
+            format!("echo $$ >/tmp/lava-7/runner; exec {}", runner(&board).replace("export ", "env ").replace(';', ""));
+        let mut receiver = Receiver::new(STAGE, 0);
+        let mut heard = names(&receiver.push(board.run(&start).stdout.as_bytes()));
+        assert_eq!(heard.len(), 2, "{heard:?}");
+        assert_eq!(receiver.ended(), Next::Ask("3-".into()));
+        let again = board.run("lava-test-journal /tmp/lava-7/0 3-");
+        assert_eq!((again.stderr.as_str(), again.status), ("", 0));
+        heard.extend(names(&receiver.push(again.stdout.as_bytes())));
+        assert_eq!(heard.last().unwrap(), "FAILRUN 0_x 7_1.1.3.1 interrupted 2");
+        assert_eq!(receiver.ended(), Next::Complete);
+        let third = board.run("lava-test-journal /tmp/lava-7/0 3-").stdout;
+        assert_eq!(receiver.push(third.as_bytes()), [], "said once");
     }
 }
 
@@ -240,6 +271,7 @@ fn a_system_without_md5sum_is_served_as_by_lava() {
     let shell = &SHELLS[0];
     let board = Board::new(shell, json!([inline("x", &["true"])]));
     board.fake("md5sum", "exit 127");
+    assert_eq!(board.run("PATH=/mnt/fakes:$PATH; lava-test-journal --check"), answer("", "", 3));
     let ran = board.run(&format!("PATH=/mnt/fakes:$PATH; {}", runner(&board)));
     let expected =
         "<LAVA_SIGNAL_STARTRUN 0_x 7_1.1.3.1>\n<LAVA_SIGNAL_ENDRUN 0_x 7_1.1.3.1>\n<LAVA_TEST_RUNNER EXIT>\n";

@@ -159,14 +159,14 @@ pub fn unpack(overlay: &str, into: &Path) {
     assert!(status.success());
 }
 
-/// The text without numbers and checksums, which must be right and count up.
-pub fn unsealed(text: &str) -> String {
+/// The text without numbers and checksums of this stage, which must be right and count up.
+pub fn unsealed(stage: &str, text: &str) -> String {
     let mut last = 0;
     let line = |line: &str| {
         let Some((before, seal)) = line.rsplit_once(">[mn ") else { return line.to_owned() };
         let start = before.rfind("<LAVA_MULTI_NODE> ").or(before.rfind("<LAVA_")).unwrap();
         let number: u64 = seal.split(' ').next().unwrap().parse().unwrap();
-        assert_eq!(sealed(number, &format!("{}>", &before[start..])), line[start..], "{line}");
+        assert_eq!(sealed(stage, number, &format!("{}>", &before[start..])), line[start..], "{line}");
         assert_eq!(number, if before.ends_with("EXIT") { last } else { last + 1 }, "{text}");
         last = number;
         format!("{before}>")

@@ -59,8 +59,10 @@ impl Account {
         let mut records: Vec<String> = messages(&run.join("results.jsonl")).iter().map(record).collect();
         records.sort();
         let members = fs::read_to_string(run.join("members")).unwrap_or_default();
-        let members =
-            members.lines().filter_map(|line| line.split_whitespace().next()).filter(|id| run.join(id).join("log").exists());
+        let members = members
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|id| run.join(id).join("log").exists());
         let statuses = members.map(|id| (id.to_owned(), status_of(&run.join(id)))).collect();
         let files = ["progress.jsonl", "results.jsonl", "4/console.jsonl"];
         let events = files.into_iter().flat_map(|name| events(run, name)).collect();

@@ -32,7 +32,7 @@ adapt () {
 expected () {
 	case $1:$2 in
 	job-split.1:3) echo 2 ;;
-	serial-expect.1:3|tftp-stage.1:2|mn-broker.1:10) echo 124 ;;
+	serial-expect.1:4|tftp-stage.1:2|mn-broker.1:10) echo 124 ;;
 	*) echo 0 ;;
 	esac
 }
@@ -109,6 +109,16 @@ scene () {
 	esac
 }
 
+# A person would see that the job has begun.
+await_socket () {
+	tries=0
+	until test -S "$1" || test "$tries" -ge 300
+	do
+		sleep 0.1
+		tries=$((tries + 1))
+	done
+}
+
 # The commands of one page in one shell, one after the other; their statuses go to the file 'statuses'. A session
 # that is used from another terminal goes on beside the commands that come after it.
 inside () {
@@ -120,7 +130,8 @@ inside () {
 	do
 		n=$((n + 1)) status=0
 		case $command in
-		*'| ssh-connect -v') command="$command &" session=$n ;;
+		*'| ssh-connect -v'|*'| serial-expect -v -c '*) command="$command &" session=$n ;;
+		'serial-expect attach '*) await_socket "${command##* }" ;;
 		'tail -f '*|*' --hold '*|*' --counted sync '*) command="timeout -s INT 3 $command" ;;
 		esac
 		{ eval "$command" || status=$?; } >"$n.out" 2>&1 <typed

@@ -3,58 +3,56 @@
 //! Behind its closing `>` a helper on the board prints a number and a checksum, and keeps the line in a journal:
 //!
 //! ```text
-//! <LAVA_SIGNAL_ENDTC pwd>[mn 12 da242ce7]
-//! <LAVA_TEST_RUNNER EXIT>[mn 31 f1eac0de]
+//! <LAVA_SIGNAL_ENDTC pwd>[mn 12 891dfcb6]
+//! <LAVA_TEST_RUNNER EXIT>[mn 31 48da26a1]
 //! ```
 //!
-//! The checksum is the first eight digits of the MD5 sum of the number, a blank and the text up to the `>`. Numbers
-//! begin at 1 in each stage; the number of `EXIT` and `COUNT` is how many there are. A [`Receiver`] gives events in
-//! the order of their numbers, and says what has to be asked for again: see overlay-pack(1), `lava-test-journal`.
+//! Numbers begin at 1 in each stage; the number of `EXIT` and `COUNT` is how many there are. A [`Receiver`] gives
+//! events in the order of their numbers, and says what has to be asked for again: see overlay-pack(1),
+//! `lava-test-journal`.
+
+mod loose;
+mod seal;
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use md5::{Digest, Md5};
+use std::time::Duration;
 
 use crate::marker::Mark;
 use crate::signal::{Event, Request, Scanner};
+use loose::Loose;
 
-/// Bytes of a line that are looked at: the helpers' are shorter.
-const LINE_BYTES: usize = 8 * 1024;
-/// Beginnings of a text that are tried for one checksum.
-const BEGINNINGS: usize = 8;
-/// Lines that are held until those before them have come; further ones are asked for again.
+pub use seal::sealed;
+
+/// Bytes of a line that are looked at; a longer signal is never heard.
+const LINE_BYTES: usize = 64 * 1024;
+/// Signals that are held until those before them have come, and their bytes; further ones are asked for again.
 const HELD: usize = 10_000;
-/// Signals without a number that are remembered.
-const UNNUMBERED: usize = 10_000;
+const HELD_BYTES: usize = 8 * 1024 * 1024;
 /// Answers that are remembered, to be given again.
 const ANSWERS: usize = 64;
 /// Ranges of numbers in one question: they must fit on a terminal's line.
 const RANGES: usize = 40;
 /// Numbers that are left out when the board has begun again.
 const SKIPPED: u64 = 1000;
+/// Times that a board may begin again.
+const SKIPS: usize = 1000;
 /// Questions in a row that brought nothing new, before it is given up.
 const VAIN: u32 = 20;
-
-/// The text with its number and checksum.
-pub fn sealed(number: u64, text: &str) -> String {
-    format!("{text}[mn {number} {}]", checksum(number, text.as_bytes()))
-}
-
-fn checksum(number: u64, text: &[u8]) -> String {
-    let digest = Md5::new().chain_update(format!("{number} ")).chain_update(text).finalize();
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Something that was heard.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
     /// The next signal, in the order of the numbers. A request is one too, at its place: for its record.
     Event {
-        /// Its number.
+        /// Its number; 0 for one without.
         number: u64,
         /// What it is.
         event: Event,
+        /// Whether it comes at its time.
+        when: When,
     },
+    /// A signal that is given later, because others before it are missing: for those who watch.
+    Ahead(Event),
     /// A request, as soon as it is heard and only once: to be answered, with [`Receiver::answer`].
     Request {
         /// Its number.
@@ -62,8 +60,20 @@ pub enum Heard {
         /// What is asked for.
         request: Request,
     },
+    /// A request that makes no sense: to be refused.
+    BadRequest {
+        /// Its number.
+        number: u64,
+        /// Its word, `SYNC`.
+        word: String,
+    },
     /// A request was repeated that has been answered: the answer, to be typed again.
-    Again(String),
+    Again {
+        /// The request's number.
+        number: u64,
+        /// The line, with its newline.
+        line: String,
+    },
     /// A signal that the board could not keep, so that nobody knows whether there were more.
     Unkept(Event),
     /// The answer to a typed command.
@@ -72,22 +82,35 @@ pub enum Heard {
     Exit,
 }
 
+/// When an event is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// As it is heard.
+    AtOnce,
+    /// It was heard at this time and had to wait for others.
+    Late(Duration),
+    /// It was asked for: its place on the console and its time are not known.
+    Again,
+}
+
 /// What is to be done after a command has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// Run `bin/lava-test-journal STAGE` with these words, and call [`Receiver::ended`] with its status.
     Ask(String),
-    /// Everything was heard.
+    /// Everything was heard; [`Receiver::rest`] has what stands at the end.
     Complete,
-    /// The board keeps no journal: what was heard is in [`Receiver::unnumbered`], as LAVA would have it.
-    Plain,
-    /// Something is lost for good: why.
+    /// Not one signal with a number was heard.
+    Silent,
+    /// Something is lost for good: why. [`Receiver::rest`] has what came after it.
     Lost(String),
 }
 
 /// Hears the signals of one stage.
 #[derive(Debug)]
 pub struct Receiver {
+    /// The stage's directory on the board.
+    stage: String,
     /// Finds what has LAVA's form, and marks.
     scanner: Scanner,
     /// Where the stream is, in bytes from its beginning.
@@ -95,9 +118,11 @@ pub struct Receiver {
     line: Vec<u8>,
     /// The number that is given next.
     next: u64,
-    held: BTreeMap<u64, Event>,
-    /// Requests that were given, by number.
-    requested: BTreeSet<u64>,
+    held: BTreeMap<u64, (Event, When)>,
+    held_bytes: usize,
+    /// The highest number that was heard on the line, and its text.
+    last: (u64, String),
+    loose: Loose,
     answers: BTreeMap<u64, String>,
     /// Numbers of which the board says that it has nothing.
     lost: BTreeSet<u64>,
@@ -106,67 +131,89 @@ pub struct Receiver {
     count: Option<u64>,
     /// Whether anything with a number was heard.
     numbered: bool,
-    unnumbered: Vec<(u64, Event)>,
     vain: u32,
     /// What was missing when it was last asked for.
     asked: Option<String>,
 }
 
 impl Receiver {
-    /// Begins at `offset` bytes from the beginning of the stream.
-    pub fn new(offset: u64) -> Receiver {
+    /// For the stage with this directory on the board, from `offset` bytes after the beginning of the stream on.
+    pub fn new(stage: &str, offset: u64) -> Receiver {
         Receiver {
+            stage: stage.to_owned(),
             scanner: Scanner::new(offset),
             offset,
             line: Vec::new(),
             next: 1,
             held: BTreeMap::new(),
-            requested: BTreeSet::new(),
+            held_bytes: 0,
+            last: (0, String::new()),
+            loose: Loose::default(),
             answers: BTreeMap::new(),
             lost: BTreeSet::new(),
             skips: BTreeMap::new(),
             count: None,
             numbered: false,
-            unnumbered: Vec::new(),
             vain: 0,
             asked: None,
         }
     }
 
-    /// Takes what the console printed, or what a journal's file has.
+    /// Takes all of what the console printed, or what a journal's file has.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Heard> {
+        let mut all = Vec::new();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (used, heard) = self.next(rest, Duration::ZERO);
+            all.extend(heard);
+            rest = &rest[used..];
+        }
+        all
+    }
+
+    /// Walks over `bytes` up to the first byte with which something is heard. Gives the number of bytes used, and what
+    /// was heard; nothing only when all are used.
+    pub fn next(&mut self, bytes: &[u8], now: Duration) -> (usize, Vec<Heard>) {
         let mut heard = Vec::new();
-        for &byte in bytes {
-            self.offset += 1;
-            if let (_, Some(event)) = self.scanner.next(&[byte]) {
-                match event {
-                    Event::Mark(mark) => heard.push(Heard::Mark(mark)),
-                    event if self.unnumbered.len() < UNNUMBERED => self.unnumbered.push((self.offset, event)),
-                    _ => {}
-                }
-            }
-            match byte {
-                b'\n' => self.line.clear(),
-                byte => self.line.push(byte),
-            }
-            if self.line.len() > LINE_BYTES {
-                self.line.drain(..LINE_BYTES / 2);
-            }
-            if byte == b']' {
-                self.open_seal(&mut heard);
+        for (at, &byte) in bytes.iter().enumerate() {
+            self.step(byte, now, &mut heard);
+            if !heard.is_empty() {
+                return (at + 1, heard);
             }
         }
-        heard
+        (bytes.len(), heard)
+    }
+
+    fn step(&mut self, byte: u8, now: Duration, heard: &mut Vec<Heard>) {
+        self.offset += 1;
+        self.loose.next(byte, (self.last.0, &self.last.1), now);
+        let mut rest = &[byte][..];
+        while let (used, Some(event)) = self.scanner.next(rest) {
+            rest = &rest[used..];
+            match event {
+                Event::Mark(mark) => heard.push(Heard::Mark(mark)),
+                // What is said again has numbers.
+                event if self.asked.is_none() => self.loose.ended(event),
+                _ => {}
+            }
+        }
+        match byte {
+            b'\n' => self.line.clear(),
+            byte => self.line.push(byte),
+        }
+        if self.line.len() > 2 * LINE_BYTES {
+            self.line.drain(..LINE_BYTES);
+        }
+        if byte == b']' {
+            self.open_seal(now, heard);
+        }
     }
 
     /// Looks whether the line ends in a text with its number and the right checksum.
-    fn open_seal(&mut self, heard: &mut Vec<Heard>) {
-        let Some((start, end, number)) = seal(&self.line) else { return };
+    fn open_seal(&mut self, now: Duration, heard: &mut Vec<Heard>) {
+        let Some((start, end, number)) = seal::find(&self.stage, &self.line) else { return };
         let text = String::from_utf8_lossy(&self.line[start..end]).into_owned();
-        let length = self.line.len() as u64;
-        let (from, to) = (self.offset - length + start as u64, self.offset - length + end as u64);
-        // What the scanner took for a signal of LAVA's is a part of this one.
-        self.unnumbered.retain(|(at, _)| *at <= from || *at > to);
+        let from = self.offset - self.line.len() as u64 + start as u64;
         self.line.clear();
         self.numbered = true;
         match text.as_str() {
@@ -176,41 +223,63 @@ impl Receiver {
             }
             "<LAVA_TEST_RUNNER COUNT>" => self.count = self.count.max(Some(number)),
             "<LAVA_TEST_RUNNER LOST>" => {
-                self.lost.insert(number);
+                if self.lost.len() < HELD {
+                    self.lost.insert(number);
+                }
             }
             text => {
                 if let Some(last) = skip(text, number) {
-                    self.skips.insert(number, last);
-                    self.deliver(heard);
+                    if self.skips.len() < SKIPS {
+                        self.skips.insert(number, last);
+                    }
+                    self.deliver(None, heard);
                 } else if let (_, Some(event)) = Scanner::new(from).next(text.as_bytes()) {
-                    self.take(number, event, heard);
+                    self.take(number, event, text, now, heard);
                 }
             }
         }
     }
 
-    fn take(&mut self, number: u64, event: Event, heard: &mut Vec<Heard>) {
+    fn take(&mut self, number: u64, event: Event, text: &str, now: Duration, heard: &mut Vec<Heard>) {
         if number == 0 {
             return heard.push(Heard::Unkept(event));
         }
-        if let Event::Request(request) = &event {
-            if self.requested.insert(number) {
-                heard.push(Heard::Request { number, request: request.clone() });
-            } else {
-                heard.extend(self.answers.get(&number).cloned().map(Heard::Again));
+        if number < self.next || self.held.contains_key(&number) {
+            let again = |line: &String| Heard::Again { number, line: line.clone() };
+            return heard.extend(self.answers.get(&number).map(again));
+        }
+        let full = self.held.len() >= HELD || self.held_bytes + text.len() > HELD_BYTES;
+        if full && number != self.next {
+            return;
+        }
+        let asked = self.asked.is_some();
+        if asked {
+            self.loose.was_lost(number, text);
+        } else {
+            self.loose.followed_by(number, text);
+            if number > self.last.0 {
+                self.last = (number, text.to_owned());
             }
         }
-        if number >= self.next && (self.held.len() < HELD || number == self.next) {
-            self.held.entry(number).or_insert(event);
+        match &event {
+            Event::Request(request) => heard.push(Heard::Request { number, request: request.clone() }),
+            Event::BadRequest { word, .. } => heard.push(Heard::BadRequest { number, word: word.clone() }),
+            event if number != self.next && !asked => heard.push(Heard::Ahead(event.clone())),
+            _ => {}
         }
-        self.deliver(heard);
+        self.held_bytes += size(&event);
+        self.held.insert(number, (event, if asked { When::Again } else { When::Late(now) }));
+        self.deliver(Some(number).filter(|_| !asked), heard);
     }
 
-    /// Gives what is next as long as it is there.
-    fn deliver(&mut self, heard: &mut Vec<Heard>) {
+    /// Gives what is next as long as it is there; `fresh` has just been heard.
+    fn deliver(&mut self, fresh: Option<u64>, heard: &mut Vec<Heard>) {
         loop {
-            if let Some(event) = self.held.remove(&self.next) {
-                heard.push(Heard::Event { number: self.next, event });
+            if let Some((event, when)) = self.held.remove(&self.next) {
+                self.held_bytes -= size(&event);
+                heard.extend(self.loose.before(Some(self.next)).into_iter().map(without_number));
+                let when = if fresh == Some(self.next) { When::AtOnce } else { when };
+                heard.push(Heard::Event { number: self.next, event, when });
                 self.lost.remove(&self.next);
                 self.next += 1;
             } else if let Some((_, &last)) =
@@ -222,7 +291,8 @@ impl Receiver {
                 if !late.is_empty() {
                     self.lost.insert(self.next);
                 }
-                heard.extend(late.into_iter().map(|(number, event)| Heard::Event { number, event }));
+                self.held_bytes = self.held.values().map(|(event, _)| size(event)).sum();
+                heard.extend(late.into_iter().map(|(number, (event, when))| Heard::Event { number, event, when }));
                 self.next = last + 1;
             } else {
                 return;
@@ -233,7 +303,7 @@ impl Receiver {
     /// The line to be typed as the answer to a request, with its newline; it is remembered and given again when the
     /// request is repeated. `text` is the answer as LAVA has it, `<LAVA_WAIT_COMPLETE 8:k=v>`.
     pub fn answer(&mut self, number: u64, text: &str) -> String {
-        let line = sealed(number, text) + "\n";
+        let line = sealed(&self.stage, number, text) + "\n";
         if self.answers.len() == ANSWERS {
             self.answers.pop_first();
         }
@@ -241,14 +311,12 @@ impl Receiver {
         line
     }
 
-    /// What is to be done when the runner, or the command of [`Next::Ask`], has ended, or its time is up: `status` is
-    /// its status, if that was heard.
-    pub fn ended(&mut self, status: Option<i32>) -> Next {
-        let asked = self.asked.take();
-        // No journal is kept (3), or the helpers are LAVA's own (126, 127).
-        if asked.is_some() && !self.numbered && matches!(status, Some(3 | 126 | 127)) {
-            return Next::Plain;
+    /// What is to be done when the runner, or the command of [`Next::Ask`], has ended, or its time is up.
+    pub fn ended(&mut self) -> Next {
+        if !self.numbered {
+            return Next::Silent;
         }
+        let asked = self.asked.take();
         let Some(words) = self.question() else { return self.verdict() };
         self.vain = if asked.as_ref() == Some(&words) { self.vain + 1 } else { 0 };
         if self.vain == VAIN {
@@ -259,10 +327,8 @@ impl Receiver {
     }
 
     fn verdict(&self) -> Next {
-        match self.lost.iter().next() {
-            None => Next::Complete,
-            Some(number) => Next::Lost(format!("the board has no record of signal {number}")),
-        }
+        let lost = self.lost.iter().next().map(|number| format!("the board has no record of signal {number}"));
+        lost.or_else(|| self.loose.doubt()).map_or(Next::Complete, Next::Lost)
     }
 
     /// The numbers to ask for, none when all have come. Without a count every question brings one.
@@ -285,21 +351,31 @@ impl Receiver {
         if ranges.is_empty() { None } else { Some(ranges.join(" ")) }
     }
 
-    /// When it is given up: the events that came after what is lost, in order.
-    pub fn after_loss(&mut self) -> Vec<Heard> {
+    /// What is left when all was heard, or when it is given up: the events after what is lost, in order.
+    pub fn rest(&mut self) -> Vec<Heard> {
+        if !self.numbered {
+            return Vec::new();
+        }
         let held = std::mem::take(&mut self.held).into_iter();
-        held.map(|(number, event)| Heard::Event { number, event }).collect()
+        let held = held.map(|(number, (event, when))| Heard::Event { number, event, when });
+        held.chain(self.loose.before(None).into_iter().map(without_number)).collect()
     }
 
     /// Whether every signal up to the count was heard.
     pub fn is_complete(&self) -> bool {
         self.count.is_some_and(|count| self.next > count)
     }
+}
 
-    /// The events that had LAVA's form and no number of their own, in the order in which they came. Where the board
-    /// keeps a journal they are damaged, or no helper's: nothing to rely on.
-    pub fn unnumbered(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.unnumbered).into_iter().map(|(_, event)| event).collect()
+fn without_number((event, heard): (Event, Duration)) -> Heard {
+    Heard::Event { number: 0, event, when: When::Late(heard) }
+}
+
+/// Bytes of memory, about.
+fn size(event: &Event) -> usize {
+    match event {
+        Event::Signal { name, body, .. } => name.len() + body.len(),
+        _ => 0,
     }
 }
 
@@ -313,144 +389,7 @@ fn range(first: u64, last: u64) -> String {
     if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
-/// Where the text is that the line ends with, and its number, when its checksum is right.
-fn seal(line: &[u8]) -> Option<(usize, usize, u64)> {
-    let end = line.windows(5).rposition(|window| window == b">[mn ")? + 1;
-    let inside = std::str::from_utf8(line.get(end + 4..line.len() - 1)?).ok()?;
-    let (number, sum) = inside.split_once(' ')?;
-    let number: u64 = number.parse().ok()?;
-    let begins = |at: &usize| line[*at..end].starts_with(b"<LAVA_");
-    let start = (0..end).rev().filter(begins).take(BEGINNINGS).find(|&at| checksum(number, &line[at..end]) == sum)?;
-    Some((start, end, number))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn signal(name: &str, body: &str) -> String {
-        format!("<LAVA_SIGNAL_{name} {body}>")
-    }
-
-    fn bodies(heard: &[Heard]) -> Vec<String> {
-        let body = |heard: &Heard| match heard {
-            Heard::Event { number, event: Event::Signal { name, body, .. } } => Some(format!("{number} {name} {body}")),
-            _ => None,
-        };
-        heard.iter().filter_map(body).collect()
-    }
-
-    #[test]
-    fn the_checksum_is_the_beginning_of_md5() {
-        // printf '12 <LAVA_SIGNAL_ENDTC pwd>' | md5sum
-        assert_eq!(sealed(12, "<LAVA_SIGNAL_ENDTC pwd>"), "<LAVA_SIGNAL_ENDTC pwd>[mn 12 da242ce7]");
-    }
-
-    #[test]
-    fn signals_are_given_once_and_in_order() {
-        let mut receiver = Receiver::new(0);
-        let line = |number: u64| format!("{}\r\n", sealed(number, &signal("ENDTC", &number.to_string())));
-        let heard = receiver.push([line(1), line(3), line(1), line(3)].concat().as_bytes());
-        assert_eq!(bodies(&heard), ["1 ENDTC 1"]);
-        assert_eq!(bodies(&receiver.push(line(2).as_bytes())), ["2 ENDTC 2", "3 ENDTC 3"]);
-        assert!(!receiver.is_complete());
-        assert_eq!(receiver.push(sealed(3, "<LAVA_TEST_RUNNER EXIT>").as_bytes()), [Heard::Exit]);
-        assert!(receiver.is_complete());
-        assert_eq!(receiver.ended(Some(0)), Next::Complete);
-        assert_eq!(receiver.unnumbered(), []);
-    }
-
-    #[test]
-    fn a_line_of_the_kernel_in_the_middle_makes_it_no_signal() {
-        let mut receiver = Receiver::new(0);
-        let whole = sealed(1, &signal("TESTCASE", "TEST_CASE_ID=a RESULT=pass"));
-        for at in 1..whole.len() {
-            let (begin, rest) = whole.split_at(at);
-            assert_eq!(receiver.push(format!("{begin}[  1.0] usb 1-1: new\r\n{rest}\r\n").as_bytes()), []);
-        }
-        assert_eq!(bodies(&receiver.push(whole.as_bytes())).len(), 1);
-        // A kernel's line without an end of its own stands before a whole one.
-        let mut receiver = Receiver::new(0);
-        assert_eq!(bodies(&receiver.push(format!("[ 1.0] <LAVA_SIG {whole}").as_bytes())).len(), 1);
-    }
-
-    #[test]
-    fn what_is_missing_is_asked_for_until_the_board_has_nothing_more_to_say() {
-        let mut receiver = Receiver::new(0);
-        receiver.push(sealed(3, &signal("ENDTC", "c")).as_bytes());
-        assert_eq!(receiver.ended(Some(0)), Next::Ask("1-2 4-".into()));
-        receiver.push(sealed(5, "<LAVA_TEST_RUNNER COUNT>").as_bytes());
-        assert_eq!(receiver.ended(Some(0)), Next::Ask("1-2 4-5".into()));
-        for (number, text) in
-            [(1, "<LAVA_TEST_RUNNER LOST>"), (2, "<LAVA_SIGNAL_ENDTC b>"), (4, "<LAVA_SIGNAL_ENDTC d>")]
-        {
-            receiver.push(sealed(number, text).as_bytes());
-        }
-        for _ in 0..VAIN {
-            assert_eq!(receiver.ended(None), Next::Ask("5".into()));
-        }
-        assert_eq!(receiver.ended(None), Next::Lost("the board does not say signals 5 again".into()));
-        receiver.push(sealed(5, &signal("ENDTC", "e")).as_bytes());
-        let reason = "the board has no record of signal 1";
-        assert_eq!(receiver.ended(Some(0)), Next::Lost(reason.into()));
-        assert_eq!(bodies(&receiver.after_loss()), ["2 ENDTC b", "3 ENDTC c", "4 ENDTC d", "5 ENDTC e"]);
-    }
-
-    #[test]
-    fn a_board_that_begins_again_leaves_numbers_out() {
-        let line = |number: u64| sealed(number, &signal("ENDTC", &number.to_string())) + "\n";
-        // Signal 3 was heard, and is gone from the journal.
-        let skip = sealed(3, "<LAVA_TEST_RUNNER SKIP 1002>") + "\n";
-        let rest = [skip, line(1003), sealed(1003, "<LAVA_TEST_RUNNER EXIT>")].concat();
-        let mut receiver = Receiver::new(0);
-        let heard = receiver.push(([1, 2, 3].map(line).concat() + &rest).as_bytes());
-        assert_eq!(bodies(&heard), ["1 ENDTC 1", "2 ENDTC 2", "3 ENDTC 3", "1003 ENDTC 1003"]);
-        assert_eq!(receiver.ended(Some(0)), Next::Complete);
-        // Signal 3 was not heard either, but 4 was: that something is lost must be known.
-        let mut receiver = Receiver::new(0);
-        let heard = receiver.push(([1, 2, 4].map(line).concat() + &rest).as_bytes());
-        assert_eq!(bodies(&heard), ["1 ENDTC 1", "2 ENDTC 2", "4 ENDTC 4", "1003 ENDTC 1003"]);
-        assert_eq!(receiver.ended(Some(0)), Next::Lost("the board has no record of signal 3".into()));
-    }
-
-    #[test]
-    fn helpers_without_a_journal_are_heard_as_lavas() {
-        let mut receiver = Receiver::new(0);
-        receiver.push(signal("ENDTC", "a").as_bytes());
-        assert_eq!(receiver.ended(Some(0)), Next::Ask("1-".into()));
-        assert_eq!(receiver.ended(Some(3)), Next::Plain);
-        assert!(matches!(&receiver.unnumbered()[..], [Event::Signal { name, .. }] if name == "ENDTC"));
-    }
-
-    #[test]
-    fn a_request_is_answered_at_once_and_again_when_it_is_repeated() {
-        let mut receiver = Receiver::new(0);
-        let line = sealed(2, "<LAVA_MULTI_NODE> <LAVA_WAIT ipv4>");
-        let request = Request::Wait { id: "ipv4".into() };
-        assert_eq!(receiver.push(line.as_bytes()), [Heard::Request { number: 2, request: request.clone() }]);
-        assert_eq!(receiver.push(line.as_bytes()), []);
-        let answer = receiver.answer(2, "<LAVA_WAIT_COMPLETE 8:k=v>");
-        assert_eq!(answer, sealed(2, "<LAVA_WAIT_COMPLETE 8:k=v>") + "\n");
-        assert_eq!(receiver.push(line.as_bytes()), [Heard::Again(answer)]);
-        let heard = receiver.push(sealed(1, &signal("ENDTC", "a")).as_bytes());
-        assert_eq!(heard.last(), Some(&Heard::Event { number: 2, event: Event::Request(request) }));
-    }
-
-    #[test]
-    fn what_the_board_could_not_keep_is_marked() {
-        let heard = Receiver::new(0).push(sealed(0, &signal("ENDTC", "a")).as_bytes());
-        assert!(matches!(&heard[..], [Heard::Unkept(Event::Signal { .. })]));
-    }
-
-    #[test]
-    fn a_line_without_end_costs_no_memory() {
-        let mut receiver = Receiver::new(0);
-        let begin = "<LAVA_".repeat(100_000) + ">[mn 1 00000000]";
-        assert_eq!(receiver.push(begin.as_bytes()), []);
-        assert!(receiver.line.len() <= LINE_BYTES);
-    }
-}
-
-#[cfg(test)]
-#[path = "journal_noise.rs"]
 mod noise;
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 
 pub mod dialogue;
 pub mod expect;
+mod hearing;
 pub mod journal;
 pub mod kernel;
 mod life;
@@ -17,7 +18,10 @@ pub mod menu;
 pub mod parse;
 pub mod reply;
 pub mod results;
+pub mod rfc2217;
 pub mod script;
+pub mod serial_mode;
 pub mod signal;
 pub mod stage;
+pub mod telnet;
 pub mod template;

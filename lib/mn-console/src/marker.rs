@@ -5,20 +5,23 @@
 
 /// The kinds of marker.
 pub mod kind {
-    /// The shell is there and reads.
+    /// The shell is there and reads; the number is the exit status of what was looked at.
     pub const READY: &str = "ready";
     /// A command has ended; the number is its exit status.
     pub const END: &str = "end";
 }
 
-/// A line that makes a shell answer with a `ready` marker. `token` is letters, digits and dots.
-pub fn probe(token: &str) -> String {
-    marker(kind::READY, token, "0")
+/// A line that runs `command`, one or more shell commands, and then makes the shell answer with a `ready` marker that
+/// has its status.
+pub fn probe_with(command: &str, token: &str) -> String {
+    format!("{command}; {}", marker(kind::READY, token, "$?"))
 }
 
-/// A line that runs `command`, one or more shell commands, and then prints an `end` marker with its status.
+/// A line that runs `command`, one or more shell commands, and then prints an `end` marker with its status, twice: one
+/// may be damaged on the line.
 pub fn framed(command: &str, token: &str) -> String {
-    format!("{command}; {}", marker(kind::END, token, "$?"))
+    let end = kind::END;
+    format!("{command}; {} {end} {token} $?", marker(end, token, "$?"))
 }
 
 fn marker(kind: &str, token: &str, status: &str) -> String {
@@ -63,14 +66,16 @@ mod tests {
     #[test]
     fn a_shell_answers_with_the_status_of_the_command() {
         let end = Mark { kind: "end".into(), token: "74588.0".into(), status: 3 };
-        assert_eq!(only_event(&answer(&framed("(exit 3)", "74588.0"))), Some(Event::Mark(end)));
-        let ready = Mark { kind: "ready".into(), token: "7.1".into(), status: 0 };
-        assert_eq!(only_event(&answer(&probe("7.1"))), Some(Event::Mark(ready)));
+        let twice = answer(&framed("(exit 3)", "74588.0"));
+        assert_eq!(twice, b"\n<mn-end 74588.0 3>\n\n<mn-end 74588.0 3>\n");
+        assert_eq!(only_event(&twice), Some(Event::Mark(end)));
+        let ready = Mark { kind: "ready".into(), token: "7.1".into(), status: 1 };
+        assert_eq!(only_event(&answer(&probe_with("false", "7.1"))), Some(Event::Mark(ready)));
     }
 
     #[test]
     fn the_echo_of_the_typed_line_is_no_answer() {
         assert_eq!(only_event(framed("true", "1").as_bytes()), None);
-        assert_eq!(only_event(probe("1").as_bytes()), None);
+        assert_eq!(only_event(probe_with("true", "1").as_bytes()), None);
     }
 }

@@ -3,7 +3,7 @@
 use crate::signal::Request;
 
 /// The longest line that a terminal in its canonical mode takes, with its newline.
-const LINE_BYTES: usize = 4095;
+pub(crate) const LINE_BYTES: usize = 4095;
 
 /// One member's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,14 +23,8 @@ pub enum Answer {
     Refused(String),
 }
 
-/// The answer's line with a newline and an empty line, as LAVA types it; none for a `SEND`.
-///
-/// # Errors
-/// The length of a line that no terminal takes, in bytes.
-pub fn line(request: &Request, answer: &Answer) -> Result<Option<String>, usize> {
-    if matches!(request, Request::Send { .. }) {
-        return Ok(None);
-    }
+/// The answer as LAVA has it, without the end of its line; LAVA has none for a `SEND`.
+pub fn text(request: &Request, answer: &Answer) -> String {
     let mut line = format!("<LAVA_{}_COMPLETE", request.word());
     match answer {
         Answer::Refused(_) => line.push_str(" nack"),
@@ -40,11 +34,10 @@ pub fn line(request: &Request, answer: &Answer) -> Result<Option<String>, usize>
             }
         }
     }
-    line.push_str(">\n");
-    if line.len() > LINE_BYTES { Err(line.len()) } else { Ok(Some(line + "\n")) }
+    line + ">"
 }
 
-/// The line that refuses a request of which only the word is known; none where no helper waits.
+/// The text that refuses a request of which only the word is known; none where no helper waits.
 pub fn refusal(word: &str) -> Option<String> {
     matches!(word, "SYNC" | "WAIT" | "WAIT_ALL").then(|| format!("<LAVA_{word}_COMPLETE nack>"))
 }
@@ -69,26 +62,16 @@ mod tests {
 
     #[test]
     fn the_words_are_those_the_helpers_wait_for() {
-        let text = |request: &Request, answer: &Answer| line(request, answer).unwrap();
         let data = [("ipaddr", "10.0.0.5"), ("name", "a b")];
-        let line = "<LAVA_WAIT_COMPLETE 1004:ipaddr=10.0.0.5 1004:name=a b>\n\n";
-        assert_eq!(text(&wait(), &granted(&data)).as_deref(), Some(line));
+        assert_eq!(text(&wait(), &granted(&data)), "<LAVA_WAIT_COMPLETE 1004:ipaddr=10.0.0.5 1004:name=a b>");
         let sync = Request::Sync { id: "clients".into() };
-        assert_eq!(text(&sync, &Answer::Granted(vec![])).as_deref(), Some("<LAVA_SYNC_COMPLETE>\n\n"));
+        assert_eq!(text(&sync, &Answer::Granted(vec![])), "<LAVA_SYNC_COMPLETE>");
         let all = Request::WaitAll { id: "x".into(), role: None };
-        assert_eq!(text(&all, &Answer::Refused("left".into())).as_deref(), Some("<LAVA_WAIT_ALL_COMPLETE nack>\n\n"));
-        let send = Request::Send { id: "x".into(), data: vec![] };
-        assert_eq!(text(&send, &Answer::Refused("left".into())), None);
+        assert_eq!(text(&all, &Answer::Refused("left".into())), "<LAVA_WAIT_ALL_COMPLETE nack>");
     }
 
     #[test]
     fn a_value_cannot_interrupt_or_end_the_line() {
-        let typed = line(&wait(), &granted(&[("k", "a\u{3}b\nc\u{4}")])).unwrap();
-        assert_eq!(typed.as_deref(), Some("<LAVA_WAIT_COMPLETE 1004:k=a b c >\n\n"));
-    }
-
-    #[test]
-    fn a_line_that_no_terminal_takes_is_not_typed() {
-        assert_eq!(line(&wait(), &granted(&[("k", &"x".repeat(5000))])), Err(5029));
+        assert_eq!(text(&wait(), &granted(&[("k", "a\u{3}b\nc\u{4}")])), "<LAVA_WAIT_COMPLETE 1004:k=a b c >");
     }
 }

@@ -126,7 +126,8 @@ fn connect(root: &Mapping, findings: &mut Findings) -> Option<String> {
         (None, Some(map)) => primary(map, findings)?,
         (None, None) => return None,
     };
-    let is_specification = ["exec:", "unix:", "tcp:", "/dev/"].iter().any(|start| command.starts_with(start));
+    let kinds = ["exec:", "unix:", "tcp:", "telnet:", "rfc2217:", "pty:", "share:", "/dev/"];
+    let is_specification = kinds.iter().any(|start| command.starts_with(start));
     Some(if is_specification { command } else { format!("exec:{command}") })
 }
 
@@ -248,6 +249,23 @@ mod tests {
         let device = dictionary(text).0.for_host("1", None);
         assert_eq!(device.connect.as_deref(), Some("exec:cu -l a"));
         assert_eq!(device.commands["power_off"], ["pdu off"]);
+    }
+
+    #[test]
+    fn a_console_is_a_specification_or_a_command() {
+        for (text, console) in [
+            ("telnet conserver 7012", "exec:telnet conserver 7012"),
+            ("telnet:conserver:7012", "telnet:conserver:7012"),
+            ("rfc2217:con:7012,9600n8", "rfc2217:con:7012,9600n8"),
+            ("/dev/serial/by-id/usb-x,115200n8,rtscts", "/dev/serial/by-id/usb-x,115200n8,rtscts"),
+            ("/usr/bin/console -f board", "exec:/usr/bin/console -f board"),
+            ("share:host", "share:host"),
+        ] {
+            let several =
+                "hostname: a\ncommands:\n  connections:\n    uart0: {connect: 'TEXT', tags: [primary, telnet]}\n";
+            let text = format!("{several}    uart1: {{connect: x, tags: [ssh]}}\n").replace("TEXT", text);
+            assert_eq!(dictionary(&text).0.for_host("1", None).connect.as_deref(), Some(console));
+        }
     }
 
     #[test]

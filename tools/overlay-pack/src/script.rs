@@ -52,13 +52,12 @@ pub fn run_script(run: &Run, definition: &TestDefinition) -> String {
     }
     script += &signal("STARTRUN", run);
     script += "set -x\n";
-    let marks = marks(&definition.steps);
-    for (index, step) in definition.steps.iter().enumerate() {
-        if marks && !step.contains("$?") {
-            script += &mark(index + 1);
+    for (first, last) in pieces(&definition.steps) {
+        script += &mark(first + 1, last + 1);
+        for step in &definition.steps[first..=last] {
+            script += &guard_positions(step);
+            script.push('\n');
         }
-        script += &guard_positions(step);
-        script.push('\n');
     }
     script += "set +x\n";
     script += &signal("ENDRUN", run);
@@ -68,14 +67,24 @@ pub fn run_script(run: &Run, definition: &TestDefinition) -> String {
     script
 }
 
-/// Whether a line may stand between the steps: not when one goes on in the next.
-fn marks(steps: &[String]) -> bool {
-    steps.iter().all(|step| is_whole(step))
+/// First and last of the steps before which a line may stand: not in the middle of one that goes on in the next, and
+/// not before one that asks for the status of the one before it.
+fn pieces(steps: &[String]) -> Vec<(usize, usize)> {
+    let whole = steps.iter().position(|step| !is_whole(step)).unwrap_or(steps.len());
+    let mut pieces: Vec<(usize, usize)> = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        match pieces.last_mut() {
+            Some((_, last)) if index > whole || step.contains("$?") => *last = index,
+            _ => pieces.push((index, index)),
+        }
+    }
+    pieces
 }
 
-/// Leaves the number of the step that begins in a file, without a word on the console.
-fn mark(number: usize) -> String {
-    format!("{{ echo {number} >\"${{LAVA_RESULT_DIR:-/nowhere}}/step\" || :; }} 2>/dev/null\n")
+/// Leaves the numbers of the steps that begin in a file, without a word on the console.
+fn mark(first: usize, last: usize) -> String {
+    let steps = if first == last { first.to_string() } else { format!("{first}-{last}") };
+    format!("{{ echo {steps} >\"${{LAVA_RESULT_DIR:-/nowhere}}/step\" || :; }} 2>/dev/null\n")
 }
 
 /// The text of install.sh, when the definition has something to install or says so.
@@ -206,17 +215,14 @@ unset KMSG
     }
 
     #[test]
-    fn a_step_that_goes_on_in_the_next_is_left_alone() {
-        let script = |steps: Value| {
-            let document = json!({"metadata": {}, "run": {"steps": steps}});
-            run_script(&run(Signals::Stdout, 0), &TestDefinition::new(document, Terms::default()).unwrap())
-        };
-        assert!(
-            script(json!(["case a in", "a) ls ;;", "esac"])).contains("set -x\ncase a in\na) ls ;;\nesac\nset +x\n")
-        );
+    fn a_step_that_goes_on_in_the_next_is_marked_with_it() {
+        let steps = |steps: &[&str]| pieces(&steps.iter().map(|step| (*step).to_owned()).collect::<Vec<_>>());
+        assert_eq!(steps(&["ls", "case a in", "a) ls ;;", "esac", "ls"]), [(0, 0), (1, 4)]);
         // The mark would be what the status is of.
-        let asked = script(json!(["set +e", "false", "echo $?"]));
-        assert!(asked.contains("false\necho $?\nset +x\n") && asked.contains("echo 2 >"), "{asked}");
+        assert_eq!(steps(&["set +e", "false", "echo $?", "ls"]), [(0, 0), (1, 2), (3, 3)]);
+        assert_eq!(steps(&["echo $?"]), [(0, 0)]);
+        assert_eq!(steps(&[]), []);
+        assert!(mark(2, 4).starts_with("{ echo 2-4 >"));
     }
 
     #[test]

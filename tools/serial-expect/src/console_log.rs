@@ -1,17 +1,25 @@
-//! RUNDIR/ID/console.log and console.jsonl: the console as it came, and with its times.
+//! RUNDIR/ID/console.log and console.jsonl: the console as it came, and with its times. Those who watch get it from here.
 
+use crate::share::Share;
+use crate::share_words;
 use mn_cli::{Cannot, Result};
 use mn_console::script::{Secret, Typed};
 use mn_msg::{MemberDir, Message, Object, now};
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+use std::time::Duration;
 
 /// Bytes of one entry with its time; a longer line is several.
 const ENTRY: usize = 4096;
 
-/// The records of a console; without a run directory it only counts.
+/// The records of a console; without a run directory and without watchers it only counts.
 pub struct ConsoleLog {
-    files: Option<(File, File)>,
+    /// The bytes, and who watches them.
+    record: Option<File>,
+    share: Option<Share>,
+    entries: Option<File>,
     offset: u64,
     /// A line that is not yet written to console.jsonl: when and where it began.
     open: Option<(String, u64, Vec<u8>)>,
@@ -20,12 +28,47 @@ pub struct ConsoleLog {
 impl ConsoleLog {
     /// Opens the member's files.
     pub fn open(dir: Option<&MemberDir>) -> Result<ConsoleLog> {
-        let files = match dir {
-            Some(dir) => Some((dir.append_to("console.log")?, dir.append_to("console.jsonl")?)),
-            None => None,
+        let append = |name| dir.map(|dir| dir.append_to(name)).transpose();
+        let (record, entries) = (append("console.log")?, append("console.jsonl")?);
+        let offset = record.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |data| data.len());
+        Ok(ConsoleLog { record, share: None, entries, offset, open: None })
+    }
+
+    /// Lets others watch at the path `socket`, and type. Without a run directory the record is a file without a name.
+    ///
+    /// # Errors
+    /// Status 3 when nobody can listen there, or there is no place for the record.
+    pub fn share(&mut self, dir: Option<&MemberDir>, socket: &Path) -> Result<()> {
+        let what = "keep what is shared";
+        let history = match dir {
+            Some(dir) => File::open(dir.path().join("console.log")).cannot(what)?,
+            None => {
+                let record = tempfile::tempfile().cannot(what)?;
+                self.record.insert(record).try_clone().cannot(what)?
+            }
         };
-        let offset = files.as_ref().and_then(|(log, _)| log.metadata().ok()).map_or(0, |data| data.len());
-        Ok(ConsoleLog { files, offset, open: None })
+        self.share = Some(Share::start(socket, history, self.offset)?);
+        Ok(())
+    }
+
+    /// Readable when a watcher has typed.
+    pub fn keyboard(&self) -> Option<RawFd> {
+        self.share.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// What watchers have typed, recorded with who it was.
+    ///
+    /// # Errors
+    /// Status 3 when it cannot be recorded.
+    pub fn typed_by_watchers(&mut self) -> Result<Vec<Typed>> {
+        let typings = self.share.as_mut().map(Share::typed).unwrap_or_default();
+        let mut typed = Vec::with_capacity(typings.len());
+        for typing in typings {
+            self.flush()?;
+            self.entry(&now(), self.offset, "out", &typing.bytes, Some(&typing.person.to_string()))?;
+            typed.push(Typed { text: typing.bytes, delay: Duration::ZERO, secret: Secret::No });
+        }
+        Ok(typed)
     }
 
     /// How many bytes the console has printed.
@@ -35,15 +78,17 @@ impl ConsoleLog {
 
     /// Keeps what the board printed.
     pub fn heard(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Some((log, _)) = &mut self.files {
+        if let Some(log) = &mut self.record {
             log.write_all(bytes).cannot("write 'console.log'")?;
+        }
+        if self.entries.is_some() {
             for line in bytes.split_inclusive(|&byte| byte == b'\n') {
                 self.heard_part(line)?;
             }
         } else {
             self.offset += bytes.len() as u64;
         }
-        Ok(())
+        self.share.as_ref().map_or(Ok(()), |share| share.grown(self.offset))
     }
 
     fn heard_part(&mut self, part: &[u8]) -> Result<()> {
@@ -57,7 +102,7 @@ impl ConsoleLog {
     /// Writes the line that is still open, as when the board waits for an answer.
     pub fn flush(&mut self) -> Result<()> {
         match self.open.take() {
-            Some((at, offset, line)) => self.entry(&at, offset, "in", &line),
+            Some((at, offset, line)) => self.entry(&at, offset, "in", &line, None),
             None => Ok(()),
         }
     }
@@ -70,48 +115,17 @@ impl ConsoleLog {
     /// Keeps what was typed, unless it is a secret.
     pub fn typed(&mut self, typed: &Typed) -> Result<()> {
         self.flush()?;
-        if typed.secret == Secret::Yes { Ok(()) } else { self.entry(&now(), self.offset, "out", &typed.text) }
+        if typed.secret == Secret::Yes { Ok(()) } else { self.entry(&now(), self.offset, "out", &typed.text, None) }
     }
 
-    fn entry(&mut self, at: &str, offset: u64, direction: &str, bytes: &[u8]) -> Result<()> {
-        let Some((_, file)) = &mut self.files else { return Ok(()) };
+    fn entry(&mut self, at: &str, offset: u64, direction: &str, bytes: &[u8], by: Option<&str>) -> Result<()> {
+        let Some(file) = &mut self.entries else { return Ok(()) };
         let mut data = Object::new();
         data.insert("at".into(), at.into());
         data.insert("offset".into(), offset.into());
         data.insert("direction".into(), direction.into());
-        match std::str::from_utf8(bytes) {
-            Ok(text) => data.insert("text".into(), text.into()),
-            Err(_) => data.insert("bytes".into(), base64(bytes).into()),
-        };
+        share_words::put(&mut data, bytes);
+        data.extend(by.map(|by| ("by".to_owned(), by.into())));
         file.write_all(&Message::new("console", data).to_line()?).cannot("write 'console.jsonl'")
-    }
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(three.get(at).copied().unwrap_or(0)));
-        for at in 0..4 {
-            let letter = char::from(LETTERS[(bits >> (18 - 6 * at)) as usize & 63]);
-            text.push(if at <= three.len() { letter } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn bytes_are_written_as_in_the_rfc() {
-        let vectors =
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")];
-        for (bytes, text) in vectors {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(b"\xff\xfe"), "//4=");
     }
 }

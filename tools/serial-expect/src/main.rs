@@ -1,29 +1,46 @@
 //! serial-expect - hold the conversation with a role's console
 
+mod attach;
+mod base64;
 mod board;
 mod broker;
 mod cli;
 mod console;
 mod console_log;
+mod escape;
+mod owner;
 mod power;
 mod pty;
+mod recording;
 mod report;
 mod role;
+mod serial_port;
+mod share;
+mod share_client;
+mod share_server;
+mod share_words;
 mod specification;
+mod tcp;
 mod teardown;
+mod telnet_line;
 mod tests;
 mod typist;
 mod upstream;
 mod verdict;
+mod watcher;
 mod wires;
 
+use cli::Work;
 use mn_cli::Signals;
 use mn_msg::{RunDir, Writer};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     mn_cli::run("serial-expect", || {
-        let options = cli::options()?;
+        let options = match cli::work()? {
+            Work::Role(options) => options,
+            Work::Attach(options) => return attach::run(&options, Signals::new()?),
+        };
         mn_cli::set_verbosity(options.verbosity);
         let signals = Signals::new()?;
         let run_dir = options.run_dir.as_deref().map(RunDir::open).transpose()?;

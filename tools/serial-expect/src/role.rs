@@ -9,7 +9,7 @@ use crate::report::Report;
 use crate::specification::Specification;
 use crate::upstream::{self, Upstream};
 use crate::wires::Wires;
-use crate::{power, teardown, tests, verdict};
+use crate::{power, recording, teardown, tests, verdict};
 use mn_cli::{Error, Result, Signals, Status};
 use mn_console::dialogue::Dialogue;
 use mn_console::matcher::Patterns;
@@ -35,7 +35,7 @@ pub fn run(options: &Options, mut signals: Signals, run_dir: Option<RunDir>, wri
     let facts = role.facts();
     let dir = run_dir.map(|run_dir| run_dir.member(&facts.job_id, &facts.role)).transpose()?;
     let mut report = Report::new(writer, dir.clone(), facts);
-    let outcome = Script::of(&role, options)
+    let outcome = Script::of(&role, options, dir.as_ref())
         .and_then(|script| perform(script, &role, options, signals, upstream, dir, &mut report));
     // A reader that is gone is no reason to lose the status.
     let recorded = report.record(verdict::job_record(&outcome));
@@ -51,13 +51,14 @@ struct Script {
 }
 
 impl Script {
-    fn of(role: &Role, options: &Options) -> Result<Script> {
+    fn of(role: &Role, options: &Options, dir: Option<&MemberDir>) -> Result<Script> {
         let facts = role.facts();
         let device = facts.device.as_ref();
         let place =
             options.console.as_ref().or(facts.console.as_ref()).or(device.and_then(|device| device.connect.as_ref()));
         let place =
             place.ok_or_else(|| Error::wrong("cannot find the console: the message has none; name it with '-c'"))?;
+        let place = recording::resolved(Specification::parse(place)?, role, dir)?;
         let mut commands = BTreeMap::new();
         for (name, lines) in device.map(|device| &device.commands).into_iter().flatten() {
             commands.insert(name.clone(), power::words(name, lines)?);
@@ -65,7 +66,7 @@ impl Script {
         if role.tests().next().is_some() {
             overlay(facts)?;
         }
-        Ok(Script { place: Specification::parse(place)?, dialogue: dialogue(role, &commands)?, commands })
+        Ok(Script { place, dialogue: dialogue(role, &commands)?, commands })
     }
 }
 
@@ -107,19 +108,35 @@ fn perform(
     let facts = role.facts();
     let broker = join(options, facts)?;
     let console = Console::open(&script.place)?;
-    let log = ConsoleLog::open(dir.as_ref())?;
+    let mut log = ConsoleLog::open(dir.as_ref())?;
+    share(&mut log, options, dir.as_ref(), report)?;
     let mut wires = Wires::new(signals, upstream, broker, console, log)?;
     let mut board = Board { commands: script.commands, dir, held: Vec::new(), touched: false };
     wires.upstream.check()?;
     let boots = script.dialogue.is_some();
     let booted = boot(script.dialogue, role, &mut board, &mut wires, report);
     let up = booted.is_ok();
-    let played = booted.and_then(|unread| run_tests(role, &unread, &mut wires, report));
+    let played = match &script.place {
+        Specification::Share(_) => recording::run(&mut wires, report, role.job_deadline().remaining()),
+        _ => booted.and_then(|unread| run_tests(role, &unread, &mut wires, report)),
+    };
     if boots && up && !wires.board_died && worth_draining(&played, facts) {
         let drained = teardown::drain(&mut wires, report, options.drain_timeout);
         return finish(played.and(drained), &mut board, &mut wires, report);
     }
     finish(played, &mut board, &mut wires, report)
+}
+
+/// Lets others look on: where they are asked to come, or else in the run directory, where a failure is no disaster.
+fn share(log: &mut ConsoleLog, options: &Options, dir: Option<&MemberDir>, report: &mut Report) -> Result<()> {
+    match (&options.share, dir) {
+        (Some(socket), _) => log.share(dir, socket),
+        (None, Some(member)) => {
+            let shared = log.share(dir, &member.path().join("attach.sock"));
+            shared.or_else(|error| report.warn(&error.to_string()))
+        }
+        (None, None) => Ok(()),
+    }
 }
 
 /// Joins the group; a job of one member needs no broker.

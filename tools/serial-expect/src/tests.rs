@@ -23,8 +23,8 @@ pub fn run(mut stage: Stage, unread: &[u8], wires: &mut Wires, report: &mut Repo
     let mut acts = VecDeque::from(stage.start(now, end));
     acts.extend(stage.push(unread, now));
     let outcome = converse(&mut stage, &mut acts, wires, report);
-    if outcome.is_err() {
-        for act in stage.abort(wires.now()) {
+    if let Err(error) = &outcome {
+        for act in stage.abort(&error.to_string(), wires.now()) {
             if let Act::Record(record) = act {
                 report.record(record)?;
             }

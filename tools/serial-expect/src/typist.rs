@@ -16,11 +16,14 @@ pub struct Typist {
 }
 
 impl Typist {
-    /// Adds a text; false when too much is waiting: nobody takes it.
+    /// Adds a text; false, and it is left out, when too much is waiting: nobody takes it.
     pub fn add(&mut self, typed: Typed) -> bool {
-        self.bytes += typed.text.len();
-        self.queue.push_back((typed, 0));
-        self.bytes <= QUEUE
+        let fits = self.bytes + typed.text.len() <= QUEUE;
+        if fits {
+            self.bytes += typed.text.len();
+            self.queue.push_back((typed, 0));
+        }
+        fits
     }
 
     /// The bytes to be written now: all of a text, or one of it when each is followed by a pause.

@@ -20,6 +20,7 @@ const INPUT: Token = Token(1);
 const SIGNALS: Token = Token(2);
 const CHILDREN: Token = Token(3);
 const BROKER: Token = Token(4);
+const KEYBOARD: Token = Token(5);
 
 /// Reads from the console in one turn, so that a board that floods it cannot keep the rest waiting.
 const READS: usize = 16;
@@ -70,7 +71,7 @@ impl Wires {
         signals: Signals,
         upstream: Upstream,
         broker: Option<Broker>,
-        console: Console,
+        mut console: Console,
         log: ConsoleLog,
     ) -> Result<Wires> {
         let poll = Poll::new().cannot("make an event loop")?;
@@ -85,6 +86,9 @@ impl Wires {
         }
         if let Some(broker) = &broker {
             watch(broker.as_raw_fd(), BROKER)?;
+        }
+        if let Some(descriptor) = log.keyboard() {
+            watch(descriptor, KEYBOARD)?;
         }
         console.register(poll.registry(), CONSOLE)?;
         let (events, origin, typist) = (Events::with_capacity(16), Instant::now(), Typist::default());
@@ -150,7 +154,8 @@ impl Wires {
     pub fn turn(&mut self, until: Option<Duration>) -> Result<Vec<Event>> {
         let now = self.now();
         let flush = self.log.is_open().then(|| self.last_heard + QUIET);
-        let due = [until, flush, self.typist.due(now), self.more.then_some(now)].into_iter().flatten().min();
+        let look = self.console.look_in().map(|wait| now + wait);
+        let due = [until, flush, look, self.typist.due(now), self.more.then_some(now)].into_iter().flatten().min();
         match self.poll.poll(&mut self.events, due.map(|due| due.saturating_sub(now))) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             polled => polled.cannot("wait for events")?,
@@ -160,10 +165,17 @@ impl Wires {
         }
         let ready = |token| self.events.iter().any(|event| event.token() == token);
         let (input, console, child, answer) = (ready(INPUT), ready(CONSOLE), ready(CHILDREN), ready(BROKER));
+        if ready(KEYBOARD) {
+            for typed in self.log.typed_by_watchers()? {
+                // What does not fit is lost: the role itself finds out what is wrong with the console.
+                let _ = self.typist.add(typed);
+            }
+        }
         self.write();
         let mut happened = Vec::new();
-        if console || self.more {
+        if console || self.more || look.is_some() {
             self.read(&mut happened)?;
+            self.write();
         }
         if let (Some(reason), false) =
             (self.broken.take(), happened.iter().any(|event| matches!(event, Event::Closed(_))))

@@ -1,0 +1,184 @@
+//! A running tool, a guest's message, and the other end of its console.
+
+use nix::fcntl::OFlag;
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use pumice_tests::{Outcome, tool};
+use serde_json::{Value, json};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub const END: &str = "{\"v\":1,\"type\":\"end\",\"data\":{\"status\":0}}\n";
+
+/// A running tool whose standard input is held open, as a holder holds it.
+pub struct Running {
+    pub child: Child,
+    _stdin: ChildStdin,
+    stdout: Receiver<String>,
+    stderr: JoinHandle<String>,
+}
+
+fn read_all(mut from: impl Read) -> String {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).expect("a pipe can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+impl Running {
+    pub fn start(command: &mut Command, input: &str) -> Running {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the tool runs");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(input.as_bytes()).expect("the tool reads");
+        let (out, err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
+        let (sender, stdout) = channel();
+        std::thread::spawn(move || sender.send(read_all(out)));
+        let stderr = std::thread::spawn(move || read_all(err));
+        Running { child, _stdin: stdin, stdout, stderr }
+    }
+
+    /// Ends it as a crash does.
+    pub fn crash(mut self) {
+        self.child.kill().expect("it is there");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits for the end.
+    pub fn outcome(mut self) -> Outcome {
+        let stdout = self.stdout.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            self.child.kill().expect("the tool is there");
+            panic!("the tool hangs; it said: {:?}", self.stdout.recv())
+        });
+        let status = self.child.wait().expect("the tool ends");
+        let stderr = self.stderr.join().expect("a reader ends");
+        Outcome { status: status.code().expect("no signal"), stdout, stderr }
+    }
+}
+
+/// Waits until something is so; a test that waits in vain fails.
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A guest's message: one test stage in a shell that is there already.
+pub fn guest() -> String {
+    let overlay = json!({"file": "/overlay.tar.gz", "sha256": "00", "size": 1, "directory": "/lava-101", "runs": [
+        {"run": "0_smoke", "uuid": "101_1.1.3.1", "stage": 0, "from": "inline", "name": "smoke", "path": "smoke.yaml"}]});
+    let test = json!({"action": "test", "level": "3", "timeout": 60, "stage": 0, "definitions": []});
+    role(&[("101", "guest")], &json!({"actions": [test], "overlay": overlay}))
+}
+
+/// The message of the first of some members.
+pub fn role(members: &[(&str, &str)], more: &Value) -> String {
+    let list: Vec<Value> = members.iter().map(|(id, role)| json!({"job_id": id, "role": role})).collect();
+    let mut role = json!({
+        "job_id": members[0].0, "role": members[0].1, "sub_id": 0, "job_name": "test",
+        "group": {"name": "0b6e", "size": 1, "members": list}, "actions": [],
+        "timeouts": {"job": 120, "connection": 20, "call": 20},
+        "device": {"hostname": "board", "type": "model", "shell": "/bin/sh", "results_dir": "/lava-101",
+            "ssh": {"user": "root", "port": 22}},
+    });
+    let object = role.as_object_mut().expect("an object");
+    object.extend(more.as_object().expect("an object").clone());
+    format!("{}\n{END}", json!({"v": 1, "type": "role", "data": role}))
+}
+
+pub fn serial_expect(console: &str) -> Command {
+    let mut command = tool("serial-expect");
+    command.args(["-c", console]);
+    command
+}
+
+const READY: &str = "\r\n<mn-ready 101.0 0>\r\n";
+/// What a test prints that passes, with every byte that a line may garble.
+pub const RUN: &[u8] = b"\r\n<LAVA_SIGNAL_STARTRUN 0_smoke 101_1.1.3.1>\r\n\xff\0\r\0\xff\xfa\x1b[0m\r\n\
+    <LAVA_SIGNAL_TESTCASE TEST_CASE_ID=pwd RESULT=pass>\r\n\
+    <LAVA_SIGNAL_ENDRUN 0_smoke 101_1.1.3.1>\r\n<LAVA_TEST_RUNNER EXIT>\r\n\r\n<mn-end 101.0 0>\r\n# ";
+
+/// The results of the test that [`Terminal::plays_guest`] plays.
+pub const RESULTS: [&str; 3] = ["0_smoke/pwd pass", "lava/0_smoke pass", "lava/job pass"];
+
+/// The results in an output: `definition/case result`.
+pub fn results(stdout: &str) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let messages = stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("a message"));
+    let results = messages.filter(|message| message["type"] == "result").map(|message| message["data"].clone());
+    results
+        .map(|data| format!("{}/{} {}", text(&data["definition"]), text(&data["case"]), text(&data["result"])))
+        .collect()
+}
+
+/// A pair of terminals: the port, and the board at its other end. No child inherits either.
+pub struct Terminal {
+    board: PtyMaster,
+    /// The port as other programs have it.
+    pub port: File,
+    pub name: PathBuf,
+    seen: Vec<u8>,
+}
+
+impl Terminal {
+    pub fn new() -> Terminal {
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let board = posix_openpt(flags).expect("a terminal");
+        grantpt(&board).and_then(|()| unlockpt(&board)).expect("a terminal");
+        let name = PathBuf::from(ptsname_r(&board).expect("a name"));
+        let noctty = OFlag::O_NOCTTY.bits();
+        let port = OpenOptions::new().read(true).write(true).custom_flags(noctty).open(&name).expect("a port");
+        let mut mode = tcgetattr(&port).expect("a mode");
+        cfmakeraw(&mut mode);
+        tcsetattr(&port, SetArg::TCSANOW, &mode).expect("a mode");
+        Terminal { board, port, name, seen: Vec::new() }
+    }
+
+    /// Waits until a text is typed to the board.
+    pub fn hears(&mut self, text: &str) {
+        until(&format!("'{text}' is typed"), || {
+            let mut bytes = [0; 1024];
+            match self.board.read(&mut bytes) {
+                Ok(count) => self.seen.extend(&bytes[..count]),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+            self.seen.windows(text.len()).any(|window| window == text.as_bytes())
+        });
+        self.seen.clear();
+    }
+
+    pub fn says(&mut self, text: &[u8]) {
+        let mut rest = text;
+        until("the port takes what the board says", || {
+            match self.board.write(rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+            rest.is_empty()
+        });
+    }
+
+    /// Is the shell of [`guest`], whose test passes.
+    pub fn plays_guest(&mut self) {
+        self.hears("ready 101.0 0\n");
+        self.says(READY.as_bytes());
+        self.hears("end 101.0 $?\n");
+        self.says(RUN);
+    }
+
+    /// How the port is driven, in the words of stty(1).
+    pub fn mode(&self) -> String {
+        let output = Command::new("stty").arg("-F").arg(&self.name).arg("-a").output().expect("stty runs");
+        String::from_utf8(output.stdout).expect("text")
+    }
+}
