@@ -233,7 +233,7 @@ fn who_told_the_run_to_end_comes_before_those_who_did() {
 then: 02 member 1 (guest): serial-expect: ended by SIGTERM
 then: 02 member 4 (host): ended by SIGTERM
 ";
-    assert_eq!(run.why(143), expected);
+    assert_eq!(run.why(130), expected);
 }
 
 #[test]
