@@ -59,7 +59,8 @@ fn tests() -> Vec<Case> {
     // Neither what a shell echoes of a step is the mark, nor what the kernel is heard by: it prints it.
     const PANIC: &str = "sh -c \"printf '[    9.000000] Kernel pan\\151c - not syncing: crash\\n' >/dev/console; busybox kill -STOP -1\"; sleep 1000";
     const RESTART: &str = "printf 'the caus\\145\\n'; reboot -f; sleep 1000";
-    const DIE: &str = "for i in 1 2 3; do until ps | grep -q \"[l]ava-test-runner /lava-$i\"; do sleep 0.1; done; done; printf 'the caus\\145\\n'; killall -9 dropbear";
+    // What is sent has its answer when what was printed before has been heard.
+    const DIE: &str = "for i in 1 2 3; do until ps | grep -q \"[l]ava-test-runner /lava-$i\"; do sleep 0.1; done; done; printf 'the caus\\145\\n'; lava-send said; killall -9 dropbear";
     let before = |step: &str| format!("          - '{}'\n{START}", step.replace('\'', "''"));
     let after = |step: &str| format!("{START}          - '{}'\n", step.replace('\'', "''"));
     let says = Some(("4/console.jsonl", "the cause"));
