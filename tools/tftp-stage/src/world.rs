@@ -98,8 +98,14 @@ mod tests {
 
     #[test]
     fn a_directory_is_removed_while_somebody_writes_into_it() {
-        let place = tempfile::tempdir().unwrap();
-        let root = place.path().join("root");
+        // Not every time the writer comes between.
+        for _ in 0..10 {
+            let place = tempfile::tempdir().unwrap();
+            remove_while_somebody_writes(&place.path().join("root"));
+        }
+    }
+
+    fn remove_while_somebody_writes(root: &Path) {
         let logs = root.join("logs");
         fs::create_dir_all(&logs).unwrap();
         let writer = std::thread::spawn({
@@ -109,7 +115,7 @@ mod tests {
         while !logs.join("9").exists() {
             std::thread::yield_now();
         }
-        remove(&root).unwrap();
+        remove(root).unwrap();
         assert!(writer.join().unwrap() > 9);
         assert!(!root.exists());
     }
