@@ -58,7 +58,7 @@ fn a_port_has_one_reader() {
     assert_eq!(second.status, 3);
     assert!(second.stderr.starts_with(&format!("serial-expect: cannot open '{port}': '")), "{}", second.stderr);
     assert!(second.stderr.ends_with(", has it open\n"), "{}", second.stderr);
-    terminal.says(b"\r\n<mn-ready 101.0 0>\r\n");
+    terminal.says(b"\r\n<mn-ready 101.0 127>\r\n");
     terminal.hears("end 101.0 $?\n");
     first.crash();
 }

@@ -171,7 +171,7 @@ fn a_person_sees_types_and_leaves_and_the_job_goes_on() {
     let mut person = desk.sit_down();
     person.screen.hears("~. leaves");
     person.screen.hears("Hit any key");
-    desk.terminal.hears("ready 101.0 0\n");
+    desk.terminal.hears("ready 101.0 $?\n");
     person.types("setenv x\r~~y\u{1b}[A\u{3}");
     desk.terminal.hears("setenv x\r~y\u{1b}[A\u{3}");
     person.types("\r~?");
@@ -179,12 +179,15 @@ fn a_person_sees_types_and_leaves_and_the_job_goes_on() {
     let pid = person.child.id();
     person.types("~.");
     assert_eq!(person.status(), Some(0));
-    let typed = desk.typed_by_watchers();
-    let text: String = typed.iter().map(|entry| entry["text"].as_str().expect("text")).collect();
-    assert_eq!(text, "setenv x\r~y\u{1b}[A\u{3}\r");
-    let by = typed[0]["by"].as_str().expect("a person");
+    // What was typed before the leave is typed still.
+    let typed_text = || {
+        let typed = desk.typed_by_watchers();
+        typed.iter().map(|entry| entry["text"].as_str().expect("text")).collect::<String>()
+    };
+    until("all is on record", || typed_text() == "setenv x\r~y\u{1b}[A\u{3}\r");
+    let by = desk.typed_by_watchers()[0]["by"].as_str().expect("a person").to_owned();
     assert!(by.ends_with(&format!(", process {pid}")), "{by}");
-    desk.terminal.says(b"\r\n<mn-ready 101.0 0>\r\n");
+    desk.terminal.says(b"\r\n<mn-ready 101.0 127>\r\n");
     desk.terminal.hears("end 101.0 $?\n");
     desk.terminal.says(RUN);
     assert_eq!(desk.running.outcome().status, 0);
@@ -194,7 +197,7 @@ fn a_person_sees_types_and_leaves_and_the_job_goes_on() {
 fn one_at_a_time_may_type() {
     let mut desk = Desk::new();
     let (mut first, mut second) = (desk.sit_down(), desk.sit_down());
-    desk.terminal.hears("ready 101.0 0\n");
+    desk.terminal.hears("ready 101.0 $?\n");
     first.types("a");
     desk.terminal.hears("a");
     second.types("b");
@@ -227,10 +230,10 @@ fn a_watcher_that_does_not_read_keeps_nobody_waiting() {
     idle.write_all(b"{\"v\":1,\"type\":\"attach\",\"data\":{\"from\":0}}\n").expect("it listens");
     let mut watcher = desk.watch(&["--from", "start"]);
     let Desk { dir, mut terminal, running } = desk;
-    terminal.hears("ready 101.0 0\n");
+    terminal.hears("ready 101.0 $?\n");
     let flood = b"0123456789abcdef".repeat(1 << 18);
     terminal.says(&flood);
-    terminal.says(b"\r\n<mn-ready 101.0 0>\r\n");
+    terminal.says(b"\r\n<mn-ready 101.0 127>\r\n");
     terminal.hears("end 101.0 $?\n");
     terminal.says(RUN);
     let outcome = running.outcome();
@@ -327,8 +330,8 @@ fn a_role_records_another_members_console_until_it_ends() {
     let early = recorder(dir.path(), "share:guest");
     until("it records", || dir.path().join("102/console.log").exists());
     let (mut terminal, running) = Desk::role(dir.path());
-    terminal.hears("ready 101.0 0\n");
-    terminal.says(b"\r\n<mn-ready 101.0 0>\r\n");
+    terminal.hears("ready 101.0 $?\n");
+    terminal.says(b"\r\n<mn-ready 101.0 127>\r\n");
     terminal.hears("end 101.0 $?\n");
     let length = |id: &str| std::fs::metadata(dir.path().join(id).join("console.log")).map_or(0, |data| data.len());
     until("it has recorded what there is", || length("102") > 0 && length("102") == length("101"));

@@ -102,7 +102,7 @@ pub fn serial_expect(console: &str) -> Command {
     command
 }
 
-const READY: &str = "\r\n<mn-ready 101.0 0>\r\n";
+const READY: &str = "\r\n<mn-ready 101.0 127>\r\n";
 /// What a test prints that passes, with every byte that a line may garble.
 pub const RUN: &[u8] = b"\r\n<LAVA_SIGNAL_STARTRUN 0_smoke 101_1.1.3.1>\r\n\xff\0\r\0\xff\xfa\x1b[0m\r\n\
     <LAVA_SIGNAL_TESTCASE TEST_CASE_ID=pwd RESULT=pass>\r\n\
@@ -152,9 +152,10 @@ impl Terminal {
                 Ok(count) => self.seen.extend(&bytes[..count]),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
             }
-            self.seen.windows(text.len()).any(|window| window == text.as_bytes())
+            let found = self.seen.windows(text.len()).position(|window| window == text.as_bytes());
+            // What follows is for those who listen next.
+            found.map(|at| self.seen.drain(..at + text.len())).is_some()
         });
-        self.seen.clear();
     }
 
     pub fn says(&mut self, text: &[u8]) {
@@ -170,7 +171,12 @@ impl Terminal {
 
     /// Is the shell of [`guest`], whose test passes.
     pub fn plays_guest(&mut self) {
-        self.hears("ready 101.0 0\n");
+        self.hears("ready 101.0 $?\n");
+        self.answers();
+    }
+
+    /// Goes on where it was asked whether it is there.
+    pub fn answers(&mut self) {
         self.says(READY.as_bytes());
         self.hears("end 101.0 $?\n");
         self.says(RUN);
