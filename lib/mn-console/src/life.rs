@@ -49,9 +49,8 @@ impl Life {
         self.extend(rest);
         self.firmware.push(bytes);
         let hit = self.firmware.find(|_| ())?;
-        let text = readable(&hit.text);
-        let tail = text.chars().count().saturating_sub(60);
-        Some(format!("the board has restarted: '{}'", text.chars().skip(tail).collect::<String>().trim()))
+        let line = hit.text.iter().rposition(|byte| matches!(byte, b'\r' | b'\n')).map_or(0, |end| end + 1);
+        Some(format!("the board has restarted: '{}'", readable(&hit.text[line..]).trim()))
     }
 
     fn extend(&mut self, part: &[u8]) {
@@ -76,5 +75,19 @@ impl Life {
     /// Why it is dead.
     pub fn into_reason(self) -> String {
         format!("the kernel panicked: '{}'", self.panic.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_that_begins_anew_is_quoted_from_its_last_line() {
+        let firmware = Patterns::new(&["The default boot".to_owned()]).unwrap();
+        let mut life = Life::new(&firmware);
+        assert_eq!(life.push(b"8 processors, 16384 MiB\r\n\r", Duration::ZERO), None);
+        let reason = life.push(b"The default boot selection", Duration::ZERO);
+        assert_eq!(reason.as_deref(), Some("the board has restarted: 'The default boot'"));
     }
 }
