@@ -42,10 +42,16 @@ bench: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
 	target/release/pumice-bench
 
-# Every ending of the main job on the board model, at many moments; half an hour.
+# Every ending of the main job on the board model, at many moments, and guests that are slow; half an hour.
 endings: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
 	target/release/pumice-endings --full
+	target/release/pumice-endings --delays 200
+
+# The table of endings in mn-exit(7), from one run of each kind.
+endings-table: packages
+	$(CARGO) build --release $(CARGOFLAGS) --workspace
+	target/release/pumice-endings --table
 
 # Any input at all, to what reads the input of others; FUZZ_SECONDS for each target. Needs cargo-fuzz and a nightly compiler.
 FUZZ_SECONDS = 60
@@ -92,4 +98,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all check demo bench endings fuzz lint packages install uninstall clean
+.PHONY: all check demo bench endings endings-table fuzz lint packages install uninstall clean

@@ -22,7 +22,7 @@ actions:
     failure_retry: 3
     kernel: {url: 'http://files.example/Image'}
 - boot:
-    method: u-boot
+    method: depthcharge
     commands: nfs
     prompts: ['root@beagle:']
     timeout: {minutes: 4}
@@ -66,14 +66,14 @@ fn a_job_for_one_board_is_a_group_of_one() {
 fn what_is_not_run_is_kept_and_named() {
     let role = role(&[], SINGLE);
     let boot = &role["actions"][1];
-    assert_eq!(boot["method"], "u-boot");
+    assert_eq!(boot["method"], "depthcharge");
     assert_eq!(boot["block"]["commands"], "nfs");
     assert_eq!(role["actions"][2], json!({"action": "command", "level": "3", "timeout": 30, "name": "user_relay_on"}));
     assert_eq!(role["actions"][3]["definitions"][0]["from"], "url");
     assert_eq!(role["actions"][3]["definitions"][0]["compression"], "gz");
     let told: Vec<_> = role["unsupported"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
     assert_eq!(told[0], "stdin:16:5: 'failure_retry' of a deploy to tftp is not supported by this version");
-    assert!(told.contains(&"stdin:19:13: boot method 'u-boot' is not supported by this version"), "{told:?}");
+    assert!(told.contains(&"stdin:19:13: boot method 'depthcharge' is not supported by this version"), "{told:?}");
 }
 
 #[test]

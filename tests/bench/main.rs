@@ -6,6 +6,7 @@
 
 mod breakdown;
 mod broker;
+mod console;
 mod coordinator;
 mod figure;
 mod group;
@@ -19,13 +20,20 @@ mod usage;
 use figure::Figure;
 use std::fs::File;
 use std::io::{Error, Result, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use usage::Watch;
 
 type Measure = fn(&Path) -> Result<Vec<Figure>>;
 
-/// What is measured, after the group that is compared stage by stage.
-const MEASURES: &[Measure] = &[split::split, overlay::small, overlay::clones, broker::all, group::on_qemu];
+/// What is measured, after the group that is compared stage by stage, each with the tool that it is about.
+const MEASURES: &[(&str, Measure)] = &[
+    ("job-split", split::split),
+    ("overlay-pack", overlay::small),
+    ("overlay-pack", overlay::clones),
+    ("mn-broker", broker::all),
+    ("serial-expect", console::all),
+    ("mn-run", group::on_qemu),
+];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,12 +41,16 @@ fn main() -> Result<()> {
         ["under", file, "--watch", ..] => under(file, Watch::Yes, &arguments[3..]),
         ["under", file, ..] => under(file, Watch::No, &arguments[2..]),
         [] => all(),
-        _ => Err(Error::other("usage: pumice-bench [under FILE [--watch] COMMAND [ARGUMENT...]]")),
+        [tool] => MEASURES.iter().filter(|(about, _)| *about == tool).try_for_each(|(_, measure)| {
+            measure(&top())?.iter().for_each(|figure| println!("{}", figure.row()));
+            Ok(())
+        }),
+        _ => Err(Error::other("usage: pumice-bench [TOOL | under FILE [--watch] COMMAND [ARGUMENT...]]")),
     }
 }
 
 fn all() -> Result<()> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let top = top();
     let mut json = File::create(top.join("target/bench.json"))?;
     println!("{}", Figure::heading());
     let (figures, lines) = group::on_model(&top)?;
@@ -46,10 +58,14 @@ fn all() -> Result<()> {
     for line in lines {
         println!("{line}");
     }
-    for measure in MEASURES {
+    for (_, measure) in MEASURES {
         show(&measure(&top)?, &mut json)?;
     }
     Ok(())
+}
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn show(figures: &[Figure], json: &mut File) -> Result<()> {

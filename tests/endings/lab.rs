@@ -1,99 +1,121 @@
-//! The board, a run on it, what is done to that, and what is left.
+//! The board, a run on it, and what is done to that.
 
+use crate::account::Account;
+use crate::board::Board;
 use crate::case::{Case, Cause};
-use crate::world::{self, World};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::moment::Random;
+use crate::process::{strike, wait, wait_for_all};
+use crate::shim::{self, Order};
+use crate::world::World;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Error, Read, Result};
+use std::io::{Error, Result, Write};
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// Where runs are made; this process is inside the lab.
 pub struct Lab {
     scratch: TempDir,
     top: PathBuf,
+    random: Random,
     runs: u32,
+    /// How long each stage of each member lives, and mn-run, in a run that nobody disturbs.
+    lifetimes: BTreeMap<(String, String), Duration>,
 }
-
-/// How a case went.
-pub struct Verdict {
-    pub summary: String,
-    /// What was wrong, in lines; nothing when all was right.
-    pub wrong: String,
-}
-
-/// After this a run is killed, and has failed.
-const GIVE_UP: Duration = Duration::from_secs(90);
 
 impl Lab {
     /// A lab without a board.
-    pub fn new() -> Result<Self> {
+    pub fn new(seed: u64) -> Result<Self> {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-        Ok(Self { scratch: tempfile::tempdir()?, top, runs: 0 })
+        let (random, lifetimes) = (Random::new(seed), BTreeMap::new());
+        Ok(Self { scratch: tempfile::tempdir()?, top, random, runs: 0, lifetimes })
     }
 
-    /// How long a run takes that nobody disturbs.
-    pub fn usual_duration(&mut self) -> Result<Duration> {
-        let case = Case {
-            name: "undisturbed".to_owned(),
-            cause: Cause::Itself,
-            statuses: &[0],
-            says: "",
-            limit: GIVE_UP,
-            edits: Vec::new(),
-        };
-        let began = Instant::now();
-        let verdict = self.play(&case)?;
-        if verdict.wrong.is_empty() { Ok(began.elapsed()) } else { Err(Error::other(verdict.wrong)) }
+    /// Plays a run that nobody disturbs, and learns from it how long everything lives.
+    pub fn measure(&mut self) -> Result<Account> {
+        let case = Case::new("nothing", Cause::Itself, 0, "");
+        let record = self.scratch.path().join("lifetimes");
+        let account = self.play(&case, Some(Order::Measure(record.clone())))?;
+        let lines = fs::read_to_string(&record)?;
+        for line in lines.lines() {
+            if let [tool, member, time] = line.split(' ').collect::<Vec<_>>()[..] {
+                let time = Duration::from_nanos(time.parse().map_err(Error::other)?);
+                self.lifetimes.insert((tool.to_owned(), member.to_owned()), time);
+            }
+        }
+        self.lifetimes.insert(("mn-run".to_owned(), "-".to_owned()), account.took());
+        Ok(account)
     }
 
-    /// Plays a case.
-    pub fn play(&mut self, case: &Case) -> Result<Verdict> {
+    /// Plays a case. One that is a strike hits: a run that was too short for its moment is played again.
+    pub fn play_until_hit(&mut self, case: &Case) -> Result<Account> {
+        const TRIES: usize = 20;
+        for _ in 0..TRIES {
+            let account = self.play(case, None)?;
+            if !case.is_strike() || account.struck.is_some() || account.status != Some(0) {
+                return Ok(account);
+            }
+        }
+        Err(Error::other(format!("{}: not hit in {TRIES} runs", case.name())))
+    }
+
+    /// Plays a case once. `order` is for the tools, and not needed for a strike.
+    pub fn play(&mut self, case: &Case, order: Option<Order>) -> Result<Account> {
         self.runs += 1;
         let place = self.scratch.path().join(self.runs.to_string());
         fs::create_dir(&place)?;
+        let record = place.join("struck");
+        let (order, at) = match order {
+            Some(order) => (Some(order), None),
+            None => self.draw(case, &record)?,
+        };
         let (job, device) = self.prepare(&place, case)?;
-        let mut board = Board::start(&place, &self.tool("board-model"), &case.cause)?;
-        let run = self.run_directory(&place, &case.cause)?;
+        let mut board = Board::start(&place, &self.tool("board-model"), case.cause)?;
+        let run = run_directory(&place, case.cause)?;
         let before = World::now();
         let said = place.join("stderr");
-        let began = Instant::now();
-        let mut child = self.mn_run(&place, &job, &device, &run, &said)?;
-        let hit = strike(&case.cause, &mut child, &run, began)?;
-        let status = wait(&mut child, hit.unwrap_or_else(Instant::now) + GIVE_UP)?;
-        let mut wrong = Vec::new();
-        if matches!(case.cause, Cause::Kill("mn-run", ..)) {
-            wrong.extend(self.clean_after(&run, &before)?);
+        let began = SystemTime::now();
+        let mut child = self.mn_run(&place, &job, &device, &run, &said, order.as_ref())?;
+        let direct = at.map(|at| strike(case.cause, &mut child, at)).transpose()?.flatten();
+        let status = wait(&mut child)?;
+        if case.cause == Cause::Kill("mn-run") {
+            wait_for_all(&before);
         }
-        let took = hit.unwrap_or(began).elapsed();
-        let said = fs::read_to_string(&said)?;
-        wrong.extend(judge(case, status, hit.is_some(), took, &said));
-        wrong.extend(self.judge_rest(&run, &before, &place)?);
+        let ended = SystemTime::now();
+        let cleaned = if case.cause == Cause::Kill("mn-run") { self.clean_up(&run, &said)? } else { Vec::new() };
+        let struck = direct.or_else(|| mn_msg::parse_moment(&fs::read_to_string(&record).ok()?));
+        let mut account = Account::read(&run, &said, (began, ended), struck, status)?;
+        account.left = cleaned.into_iter().chain(self.left(&run, &before)?).collect();
+        account.board_is = self.board(&place, "status")?;
         board.end()?;
-        let summary = format!(
-            "status {}, {:.1} s",
-            status.map_or("none".into(), |status| status.to_string()),
-            took.as_secs_f64()
-        );
-        if matches!(case.cause, Cause::FullDisk) {
-            Command::new("umount").args(["-l"]).arg(run.parent().unwrap_or(&run)).status()?;
-        }
-        if !wrong.is_empty() {
-            wrong.extend(said.lines().rev().take(12).map(str::to_owned).collect::<Vec<_>>().into_iter().rev());
-            self.keep(&run);
-        }
-        let _ = fs::remove_dir_all(&place);
-        Ok(Verdict { summary, wrong: wrong.join("\n") })
+        self.put_away(&place, &run, &said, case.cause)?;
+        Ok(account)
     }
 
-    fn keep(&self, run: &Path) {
-        let kept = self.top.join(format!("target/endings/{}", self.runs));
-        let _ =
-            fs::remove_dir_all(&kept).and_then(|()| fs::create_dir_all(&kept)).or_else(|_| fs::create_dir_all(&kept));
-        let _ = Command::new("cp").arg("-r").arg(run).arg(&kept).stderr(Stdio::null()).status();
+    /// At which moment a case strikes, and how.
+    fn draw(&mut self, case: &Case, record: &Path) -> Result<(Option<Order>, Option<Duration>)> {
+        let member = case.member.map_or("-".to_owned(), |member| member.to_string());
+        let mut before = |tool: &str, member: &str| {
+            let lifetime = self.lifetimes.get(&(tool.to_owned(), member.to_owned()));
+            let lifetime = lifetime.ok_or_else(|| Error::other(format!("{tool} of member {member} never lived")))?;
+            Ok::<_, Error>(self.random.before(*lifetime))
+        };
+        Ok(match case.cause {
+            Cause::Signal(_) | Cause::Kill("mn-run") => {
+                // In every second run the members take their time to begin.
+                let late = Order::Delay { seed: self.runs.into(), most: Duration::from_millis(300) };
+                (self.runs.is_multiple_of(2).then_some(late), Some(before("mn-run", "-")?))
+            }
+            Cause::Kill(tool) => {
+                let after = before(tool, &member)?;
+                (Some(Order::Kill { tool: tool.to_owned(), member, after, record: record.to_owned() }), None)
+            }
+            _ => (None, None),
+        })
     }
 
     fn tool(&self, name: &str) -> PathBuf {
@@ -118,155 +140,121 @@ impl Lab {
         Ok((job, device))
     }
 
-    fn run_directory(&self, place: &Path, cause: &Cause) -> Result<PathBuf> {
-        if !matches!(cause, Cause::FullDisk) {
-            return Ok(place.join("run"));
-        }
-        let disk = place.join("disk");
-        fs::create_dir(&disk)?;
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&disk).status()?;
-        Ok(disk.join("run"))
-    }
-
     fn command(&self, place: &Path) -> Command {
         let tools = self.tool("x").parent().map(Path::to_owned).unwrap_or_default();
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{}:{path}", tools.display(), self.top.join("tools/mn-run").display());
-        let mut command = Command::new(self.top.join("tools/mn-run/mn-run"));
+        // What is ignored when a shell begins, its traps do not catch.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT,TERM,HUP").arg(self.top.join("tools/mn-run/mn-run"));
         command.env("PATH", path).env("BOARD_MODEL_DIR", place).current_dir(place).stdin(Stdio::null());
         command
     }
 
-    fn mn_run(&self, place: &Path, job: &Path, device: &Path, run: &Path, said: &Path) -> Result<Child> {
+    fn mn_run(
+        &self,
+        place: &Path,
+        job: &Path,
+        device: &Path,
+        run: &Path,
+        said: &Path,
+        order: Option<&Order>,
+    ) -> Result<Child> {
         let mut command = self.command(place);
+        if let Some(order) = order {
+            let shims = make_shims(place, &self.top.join("tools/mn-run"))?;
+            let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
+            let path = format!("{}:{}", shims.display(), path.unwrap_or_default().to_string_lossy());
+            command.env("PATH", path).env("MN_LIBEXECDIR", &shims);
+            order.hand_over(&mut command);
+        }
         command.arg("--device").arg(format!("mustang={}", device.display()));
         command.args(["--rewrite", "http://127.0.0.1:8000/arm64/=http://127.0.0.1:8000/amd64/", "-o"]);
-        command.arg(run).arg(job).stdout(Stdio::null()).stderr(File::create(said)?);
+        // A process group of its own, as a terminal's foreground has one.
+        command.arg(run).arg(job).process_group(0).stdout(Stdio::null()).stderr(File::create(said)?);
         command.spawn()
     }
 
-    /// mn-run was killed: its members must end by themselves, and then it cleans up.
-    fn clean_after(&self, run: &Path, before: &World) -> Result<Vec<String>> {
-        let until = Instant::now() + Duration::from_secs(15);
-        while before.news().iter().any(|thing| thing.starts_with("process")) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    fn clean(&self, run: &Path) -> Result<Output> {
+        self.command(run.parent().unwrap_or(run)).arg("clean").arg(run).output()
+    }
+
+    /// Cleans up after an mn-run that was killed, and appends what that says; gives what was wrong with it.
+    fn clean_up(&self, run: &Path, said: &Path) -> Result<Vec<String>> {
         if !run.join("members").exists() {
             return Ok(Vec::new());
         }
-        let place = run.parent().unwrap_or(run);
-        let output = self.command(place).arg("clean").arg(run).output()?;
-        let failed = format!("mn-run clean: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
-        Ok(if output.status.success() { Vec::new() } else { vec![failed] })
+        let output = self.clean(run)?;
+        File::options().append(true).open(said)?.write_all(&output.stderr)?;
+        Ok((!output.status.success()).then(|| format!("mn-run clean: {}", output.status)).into_iter().collect())
     }
 
-    /// What must be so after every end.
-    fn judge_rest(&self, run: &Path, before: &World, place: &Path) -> Result<Vec<String>> {
-        let mut wrong: Vec<String> = before.news().into_iter().map(|thing| format!("left: {thing}")).collect();
-        wrong.extend(world::leftovers(run).into_iter().map(|thing| format!("left in the run directory: {thing}")));
-        let power = Command::new(self.tool("board-model")).arg("--dir").arg(place).arg("status").output()?;
-        if power.stdout != b"off\n" {
-            wrong.push(format!("the board is {}", String::from_utf8_lossy(&power.stdout).trim()));
-        }
+    /// What is there that should not be; a later 'mn-run clean' finds nothing to do.
+    fn left(&self, run: &Path, before: &World) -> Result<Vec<String>> {
+        let mut left = Vec::new();
+        left.extend(before.news().into_iter().map(|thing| format!("left: {thing}")));
+        let inside = crate::world::leftovers(run);
+        left.extend(inside.into_iter().map(|thing| format!("left in the run directory: {thing}")));
         if run.join("members").exists() {
-            let again = self.command(place).arg("clean").arg(run).output()?;
-            if !again.status.success() || !again.stderr.is_empty() {
-                wrong.push(format!("mn-run clean found: {}", String::from_utf8_lossy(&again.stderr)));
+            let output = self.clean(run)?;
+            if !output.status.success() || !output.stderr.is_empty() {
+                left.push(format!("mn-run clean found: {}", String::from_utf8_lossy(&output.stderr)));
             }
         }
-        Ok(wrong)
+        Ok(left)
     }
-}
 
-/// Does what the case says; gives when, unless the run had ended before.
-fn strike(cause: &Cause, child: &mut Child, run: &Path, began: Instant) -> Result<Option<Instant>> {
-    let (Cause::Signal(_, at) | Cause::Kill(_, _, at)) = cause else { return Ok(None) };
-    let wakes = began + *at;
-    std::thread::sleep(wakes.saturating_duration_since(Instant::now()));
-    while child.try_wait()?.is_none() {
-        let target = match cause {
-            Cause::Signal(signal, _) => Some((pid(child), *signal)),
-            Cause::Kill("mn-run", ..) => Some((pid(child), Signal::SIGKILL)),
-            Cause::Kill(tool, member, _) => victim(tool, *member, run).map(|id| (id, Signal::SIGKILL)),
-            _ => None,
-        };
-        if let Some((id, signal)) = target
-            && kill(id, signal).is_ok()
-        {
-            return Ok(Some(Instant::now()));
+    fn board(&self, place: &Path, word: &str) -> Result<String> {
+        let output = Command::new(self.tool("board-model")).arg("--dir").arg(place).arg(word).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Keeps what the last run left behind for those who look for what went wrong, and makes room.
+    fn put_away(&self, place: &Path, run: &Path, said: &Path, cause: Cause) -> Result<()> {
+        let last = self.last();
+        let _ = fs::remove_dir_all(&last);
+        fs::create_dir_all(&last)?;
+        Command::new("cp").arg("-r").args([run, said]).arg(&last).stderr(Stdio::null()).status()?;
+        if cause == Cause::FullDisk {
+            Command::new("umount").args(["-l"]).arg(run.parent().unwrap_or(run)).status()?;
         }
-        std::thread::sleep(Duration::from_millis(1));
+        let _ = fs::remove_dir_all(place);
+        Ok(())
     }
-    Ok(None)
-}
 
-fn pid(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
-}
+    fn last(&self) -> PathBuf {
+        self.scratch.path().join("last")
+    }
 
-fn victim(tool: &str, member: Option<&str>, run: &Path) -> Option<Pid> {
-    let session: Option<i32> = match member {
-        Some(id) => Some(fs::read_to_string(run.join(id).join("session")).ok()?.trim().parse().ok()?),
-        None => None,
-    };
-    let of_it = |process: &world::Process| {
-        session.is_none_or(|id| process.session == id && (tool != "member" || process.id == id))
-    };
-    let processes = world::processes().into_iter();
-    let mut found = processes.filter(|process| process.name == tool && of_it(process)).map(|process| process.id);
-    found.next_back().map(Pid::from_raw)
-}
-
-/// The exit status; none when it had to be killed.
-fn wait(child: &mut Child, until: Instant) -> Result<Option<i32>> {
-    use std::os::unix::process::ExitStatusExt;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)));
-        }
-        if Instant::now() > until {
-            kill(pid(child), Signal::SIGKILL)?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(Duration::from_millis(10));
+    /// Moves what the last run left behind to target/endings.
+    pub fn keep(&self, name: &str) {
+        let kept = self.top.join("target/endings").join(format!("{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&kept);
+        let _ = fs::create_dir_all(&kept);
+        let _ = Command::new("cp").arg("-r").arg(self.last().join(".")).arg(&kept).stderr(Stdio::null()).status();
     }
 }
 
-fn judge(case: &Case, status: Option<i32>, hit: bool, took: Duration, said: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if !status.is_some_and(|status| case.statuses.contains(&status)) {
-        wrong.push(format!("status {status:?}, expected one of {:?}", case.statuses));
+/// A directory with a shim for each tool, and what else mn-run runs from `scripts`.
+fn make_shims(place: &Path, scripts: &Path) -> Result<PathBuf> {
+    let shims = place.join("shims");
+    fs::create_dir_all(&shims)?;
+    let myself = std::env::current_exe()?;
+    for tool in shim::TOOLS {
+        symlink(&myself, shims.join(tool))?;
     }
-    if (hit || case.limit < GIVE_UP) && took > case.limit {
-        wrong.push(format!("took {took:.1?}, more than {:?}", case.limit));
+    for script in ["clean", "roles"] {
+        symlink(scripts.join(script), shims.join(script))?;
     }
-    let named = said.lines().any(|line| line.starts_with("first cause: 2") && line.contains(case.says));
-    // A signal that comes before the members has nobody to be the cause for.
-    let early = matches!(case.cause, Cause::Signal(..)) && said.is_empty();
-    if status != Some(0) && !case.says.is_empty() && !named && !early {
-        wrong.push(format!("no first cause with '{}'", case.says));
-    }
-    wrong
+    Ok(shims)
 }
 
-/// `board-model serve`.
-struct Board(Child);
-
-impl Board {
-    fn start(place: &Path, tool: &Path, cause: &Cause) -> Result<Self> {
-        let mut command = Command::new(tool);
-        command.args(["serve", "--ready-fd", "1", "--dir"]).arg(place).stdin(Stdio::null()).stdout(Stdio::piped());
-        if let Cause::Fault(name) = cause {
-            command.args(["--fault", name]);
-        }
-        let mut child = command.spawn()?;
-        child.stdout.as_mut().ok_or_else(|| Error::other("no pipe"))?.read_exact(&mut [0])?;
-        Ok(Self(child))
+fn run_directory(place: &Path, cause: Cause) -> Result<PathBuf> {
+    if cause != Cause::FullDisk {
+        return Ok(place.join("run"));
     }
-
-    fn end(&mut self) -> Result<()> {
-        kill(pid(&self.0), Signal::SIGTERM)?;
-        self.0.wait().map(drop)
-    }
+    let disk = place.join("disk");
+    fs::create_dir(&disk)?;
+    Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&disk).status()?;
+    Ok(disk.join("run"))
 }

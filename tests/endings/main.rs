@@ -1,25 +1,48 @@
-//! Every ending of the main job on the board model: signals, killed stages, boards and labs that fail. TAP on standard
-//! output.
+//! Every ending of the main job on the board model: signals, killed stages, boards and labs that fail; and guests that
+//! are slow. TAP on standard output.
 //!
-//! `pumice-endings [--full] [--only TEXT] [--seed N]`: a sample, or all; only the cases whose name has the text.
+//! `pumice-endings [--full] [--only TEXT] [--seed N]`: a sample of the endings, or all; only those whose name has the
+//! text. `--delays N`: so many runs with random delays. `--table`: one ending of each kind, from which the table in
+//! mn-exit(7) is made.
 
 #![allow(clippy::print_stdout)]
 
+mod account;
+mod board;
 mod case;
+mod faults;
+mod guests;
+mod judge;
 mod lab;
 mod moment;
+mod plan;
+mod process;
+mod shim;
+mod strikes;
+mod table;
+mod tap;
 mod world;
 
+use std::ffi::OsString;
 use std::io::Result;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match arguments.split_first() {
-        Some((first, rest)) if first == "--inside" => inside(rest),
-        _ => outside(&arguments),
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let name = Path::new(&name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let arguments: Vec<OsString> = arguments.collect();
+    let done = if shim::TOOLS.contains(&name.as_str()) {
+        shim::stand_in(&name, arguments)
+    } else {
+        let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        match words.split_first() {
+            Some((first, rest)) if first == "--beside" => shim::beside(rest),
+            Some((first, rest)) if first == "--inside" => plan::Plan::of(rest).play(),
+            _ => outside(&words),
+        }
     };
     done.map_or_else(
         |error| {
@@ -42,27 +65,4 @@ fn outside(arguments: &[String]) -> Result<()> {
     let mut lab = Command::new(board.join("lab"));
     lab.args(["--artefacts", &artefacts]).arg(std::env::current_exe()?).arg("--inside").args(arguments);
     Err(lab.exec())
-}
-
-fn inside(arguments: &[String]) -> Result<()> {
-    let value = |name: &str| arguments.iter().skip_while(|word| *word != name).nth(1);
-    let seed = value("--seed").and_then(|text| text.parse().ok()).unwrap_or(3);
-    let only = value("--only").map_or("", String::as_str);
-    let full = arguments.iter().any(|word| word == "--full");
-    // What others do in /tmp is none of the run's.
-    Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/tmp"]).status()?;
-    let mut lab = lab::Lab::new()?;
-    lab.usual_duration()?;
-    let usual = lab.usual_duration()?.mul_f64(0.95);
-    let cases = case::all(full, &mut moment::Random::new(seed), usual);
-    let cases: Vec<_> = cases.into_iter().filter(|case| case.name.contains(only)).collect();
-    println!("# seed {seed}; an undisturbed run takes {:.1} s", usual.as_secs_f64());
-    println!("1..{}", cases.len());
-    for (nth, case) in cases.iter().enumerate() {
-        let verdict = lab.play(case)?;
-        let (word, wrong) = if verdict.wrong.is_empty() { ("ok", String::new()) } else { ("not ok", verdict.wrong) };
-        println!("{word} {} - {} ({})", nth + 1, case.name, verdict.summary);
-        wrong.lines().for_each(|line| println!("# {line}"));
-    }
-    Ok(())
 }

@@ -12,9 +12,7 @@ impl World {
     /// What is there now.
     pub fn now() -> Self {
         let mut things = BTreeSet::new();
-        for process in processes() {
-            things.insert(format!("process {} {}", process.id, process.name));
-        }
+        things.extend(processes().into_iter().map(|(id, name)| format!("process {id} {name}")));
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         things.extend(
             mounts.lines().map(|line| format!("mount {}", line.split(' ').skip(3).collect::<Vec<_>>().join(" "))),
@@ -30,26 +28,17 @@ impl World {
     }
 }
 
-/// A process of these namespaces.
-pub struct Process {
-    pub id: i32,
-    pub name: String,
-    pub session: i32,
-}
-
-/// All that live; zombies do not.
-pub fn processes() -> Vec<Process> {
+/// All processes of these namespaces that live, by number and name; zombies do not.
+fn processes() -> Vec<(i32, String)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| process(&entry.path())).collect()
 }
 
-fn process(path: &Path) -> Option<Process> {
+fn process(path: &Path) -> Option<(i32, String)> {
     let id = path.file_name()?.to_str()?.parse().ok()?;
     let stat = fs::read_to_string(path.join("stat")).ok()?;
     let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
-    let mut fields = rest.split(' ');
-    let alive = fields.next()? != "Z";
-    alive.then_some(Process { id, name: name.to_owned(), session: fields.nth(2)?.parse().ok()? })
+    (!rest.starts_with('Z')).then(|| (id, name.to_owned()))
 }
 
 /// What should not be left in a run directory: staged files, sockets, queues, undos that were not made.

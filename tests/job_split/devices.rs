@@ -151,7 +151,7 @@ fn errors_in_a_dictionary_have_their_place() {
         (
             "  hard_reset: [pdu off 7, pdu on 7]\n",
             "",
-            "warning: board.yaml:5:3: a dictionary without 'hard_reset', or a reset by software, is not supported by this version",
+            "board.yaml:1:1: missing key 'shutdown-message' in constants: a board without 'hard_reset' is restarted by its shell",
         ),
         (
             "/var/lava-%s",
@@ -172,8 +172,8 @@ fn errors_in_a_dictionary_have_their_place() {
         ),
         (
             "{items: [PXE Grub]}",
-            "{items: [PXE Grub], fallback: x}",
-            "warning: board.yaml:41:39: 'fallback' of a menu's select is not supported by this version",
+            "{items: [PXE Grub], escape: x}",
+            "warning: board.yaml:41:39: 'escape' of a menu's select is not supported by this version",
         ),
         (
             "      grub-efi:\n        menu",

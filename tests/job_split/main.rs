@@ -4,5 +4,6 @@
 
 mod devices;
 mod messages;
+mod methods;
 mod refusals;
 mod splitting;

@@ -253,7 +253,7 @@ fn what_no_stage_can_do_is_a_warning_until_it_is_run() {
                 "action: scp-overlay",
                 "42:17: a call of action 'scp-overlay' is not supported by this version",
             ),
-            ("method: grub-efi", "method: grub", "49:13: boot method 'grub' is not supported by this version"),
+            ("method: grub-efi", "method: qemu", "49:13: boot method 'qemu' is not supported by this version"),
             (
                 "method: grub-efi",
                 "method: grub-efi\n    transfer_overlay: {}",

@@ -155,6 +155,20 @@ fn a_power_command_that_fails_is_told_with_its_last_line() {
 }
 
 #[test]
+fn a_power_command_that_fails_is_run_again_where_the_boot_may_be_tried_again() {
+    let mut lab = Lab::host("");
+    let (first, power) = (lab.path("first"), lab.path("power"));
+    let script = format!("if mkdir '{0}'; then exit 4; fi\necho on >'{1}'\n", first.display(), power.display());
+    std::fs::write(lab.path("on.sh"), script).expect("a file");
+    let boot = &mut lab.role["actions"][0];
+    (boot["attempts"], boot["interval"]) = (json!(2), json!(0));
+    lab.role["actions"].as_array_mut().expect("a list").truncate(1);
+    let outcome = lab.start().outcome();
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+    assert!(outcome.stdout.contains("trying again, as reset-device: cannot run 'hard_reset'"), "{}", outcome.stdout);
+}
+
+#[test]
 fn a_power_command_that_hangs_is_ended_in_time() {
     let mut lab = Lab::host("");
     lab.role["device"]["commands"]["hard_reset"] = json!(["sleep 1000"]);

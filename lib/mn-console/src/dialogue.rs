@@ -25,6 +25,10 @@ const SETTLING: Duration = Duration::from_secs(3);
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// How long the rest of a fatal report is awaited.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Attempts at most.
+const ATTEMPTS: u32 = 100;
+/// The time between two attempts, as LAVA has it.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 /// How long the rest of a bootloader's error line is awaited.
 const REST_OF_LINE: Duration = Duration::from_millis(300);
 
@@ -65,7 +69,18 @@ pub struct Dialogue {
     /// When the board has to be silent at the latest, while that is waited for.
     settle: Option<Duration>,
     dying: Option<Dying>,
+    retries: Retries,
     over: bool,
+}
+
+/// What is left of the attempts.
+#[derive(Debug)]
+struct Retries {
+    left: u32,
+    /// Between two of them.
+    interval: Duration,
+    /// When the next begins, once one has failed.
+    next: Option<Duration>,
 }
 
 /// The step that runs.
@@ -109,6 +124,11 @@ impl Dialogue {
             asked: Duration::ZERO,
             settle: None,
             dying: None,
+            retries: Retries {
+                left: boot.attempts.unwrap_or(1).clamp(1, ATTEMPTS) - 1,
+                interval: boot.interval.map_or(BETWEEN_ATTEMPTS, Duration::from_secs),
+                next: None,
+            },
             over: false,
         })
     }
@@ -129,6 +149,15 @@ impl Dialogue {
         acts
     }
 
+    /// Begins again where the command of [`Act::Power`] has failed and an attempt is left; none: it is the boot's end.
+    pub fn unpowered(&mut self, reason: &str, now: Duration) -> Option<Vec<Act>> {
+        let mut acts = Vec::new();
+        self.tries_again(now).then(|| {
+            self.fail(Fault::Lab, reason.to_owned(), now, &mut acts);
+            acts
+        })
+    }
+
     /// Takes what the console printed.
     pub fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Act> {
         let mut acts = Vec::new();
@@ -143,6 +172,12 @@ impl Dialogue {
     pub fn tick(&mut self, now: Duration) -> Vec<Act> {
         let mut acts = Vec::new();
         if self.over {
+            return acts;
+        }
+        if let Some(next) = self.retries.next {
+            if now >= next {
+                self.begin_again(now, &mut acts);
+            }
             return acts;
         }
         match &self.dying {
@@ -188,6 +223,9 @@ impl Dialogue {
         if self.over {
             return None;
         }
+        if self.retries.next.is_some() {
+            return self.retries.next;
+        }
         if let Some(Dying::Kernel { until } | Dying::Bootloader { until, .. }) = self.dying {
             return Some(until);
         }
@@ -215,8 +253,11 @@ impl Dialogue {
             match op {
                 Op::Begin { name, timeout, watch } => {
                     self.begin(&name, timeout, now, acts);
-                    self.step.watch = (watch != Watching::No).then(Watch::default);
-                    self.step.listed = watch == Watching::All;
+                    self.step.watch = match watch {
+                        Watching::No => None,
+                        Watching::Fatal(beginning) | Watching::All(beginning) => Some(Watch::new(beginning)),
+                    };
+                    self.step.listed = matches!(watch, Watching::All(_));
                 }
                 Op::Power(command) => {
                     acts.push(Act::Step(self.step.name.clone(), format!("running '{command}'")));
@@ -233,8 +274,10 @@ impl Dialogue {
                     self.asked = now;
                     acts.push(Act::Type(typed));
                 }
-                Op::Choose(menu) => match menu.number_in(&self.text) {
-                    Some(number) => acts.push(typed_line(&number)),
+                Op::Choose(menu, end) => match menu.number_in(&self.text) {
+                    Some(number) => {
+                        acts.push(Act::Type(Typed { text: [number.as_bytes(), &end.text].concat(), ..end }));
+                    }
                     None => {
                         return self.fail(Fault::Wrong, format!("there is no menu entry '{}'", menu.item), now, acts);
                     }
@@ -315,10 +358,6 @@ impl Dialogue {
 /// A time for people.
 pub(crate) fn whole_seconds(time: Duration) -> u64 {
     (time + Duration::from_millis(500)).as_secs()
-}
-
-fn typed_line(text: &str) -> Act {
-    Act::Type(Typed { text: format!("{text}\n").into_bytes(), delay: Duration::ZERO, secret: Secret::No })
 }
 
 #[cfg(test)]

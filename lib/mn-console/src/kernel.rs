@@ -3,6 +3,8 @@
 //! Works on whole lines, which is how the kernel reports them; the table is that of LAVA's boot.
 
 use crate::lines::readable;
+use regex::bytes::Regex;
+use std::sync::LazyLock;
 
 /// Bytes of one line that are looked at.
 const LINE_BYTES: usize = 1024;
@@ -56,10 +58,12 @@ const fn fatal(text: &'static str, until: Until, kind: &'static str) -> Start {
     Start { text, until, kind, weight: Weight::Fatal }
 }
 
+const RESET: &str = "DUT_has_reset";
+
 /// Fatal ones first: they are looked for inside other reports as well.
 const STARTS: [Start; 13] = [
     fatal("Kernel panic - not syncing", Until::Text("end Kernel panic"), "panic"),
-    fatal("U-Boot SPL 20", Until::Line, "DUT_has_reset"),
+    fatal("U-Boot SPL 20", Until::Line, RESET),
     noted("-[ cut here ]", Until::Text("---[ end trace "), "unknown"),
     noted("Unhandled fault", Until::Line, "fault"),
     noted("BUG: KCSAN:", Until::Ruler, "kcsan"),
@@ -73,42 +77,79 @@ const STARTS: [Start; 13] = [
     noted("invalid opcode:", Until::Line, "invalid opcode"),
 ];
 
+/// What every start has a part of, to pass by the lines that have none.
+static HINT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new("(?-u)Kernel panic|U-Boot SPL|cut here|Unhandled|BUG|Oops|WARNING|invalid opcode").ok()
+});
+
+/// Whether a line may begin a report: what a terminal's sequence stands in cannot be told from its bytes.
+pub(crate) fn may_begin(line: &[u8]) -> bool {
+    line.contains(&b'\x1b') || HINT.as_ref().is_none_or(|hint| hint.is_match(line))
+}
+
 /// The weight of the report that a line begins, if it begins one.
 pub(crate) fn weight_of(line: &str) -> Option<Weight> {
     STARTS.iter().find(|start| line.contains(start.text)).map(|start| start.weight)
 }
 
+/// What the first words of a board's firmware mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Beginning {
+    /// The board has reset itself.
+    #[default]
+    Fatal,
+    /// It has just got its power.
+    Awaited,
+}
+
 /// Watches a console for reports.
 #[derive(Debug, Default)]
 pub struct Watch {
+    beginning: Beginning,
     line: Vec<u8>,
     open: Option<(Until, Report)>,
     reports: Vec<Report>,
 }
 
 impl Watch {
+    /// For a board whose beginning means this.
+    pub fn new(beginning: Beginning) -> Watch {
+        Watch { beginning, ..Watch::default() }
+    }
+
     /// Takes what was read, up to the end of the first fatal report, which it gives.
     pub fn push(&mut self, bytes: &[u8]) -> Option<Report> {
-        for &byte in bytes {
-            if byte != b'\n' && byte != b'\r' {
-                if self.line.len() < LINE_BYTES {
-                    self.line.push(byte);
-                }
-                continue;
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+            self.extend(&rest[..end]);
+            let report = self.end_line();
+            if report.is_some() {
+                return report;
             }
-            let line = readable(&std::mem::take(&mut self.line));
-            if let Some(report) = self.line(&line) {
-                return Some(report);
-            }
+            rest = &rest[end + 1..];
         }
+        self.extend(rest);
         None
+    }
+
+    fn extend(&mut self, part: &[u8]) {
+        let room = LINE_BYTES - self.line.len();
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
+    }
+
+    fn end_line(&mut self) -> Option<Report> {
+        let matters = self.open.is_some() || may_begin(&self.line);
+        let report = matters.then(|| readable(&self.line)).and_then(|line| self.line(&line));
+        self.line.clear();
+        report
     }
 
     fn line(&mut self, line: &str) -> Option<Report> {
         if line.is_empty() {
             return None;
         }
-        let started = STARTS.iter().find(|start| line.contains(start.text));
+        let means = |start: &&Start| start.kind != RESET || self.beginning == Beginning::Fatal;
+        let started = STARTS.iter().filter(means).find(|start| line.contains(start.text));
         let inside = self.open.as_ref().map(|(_, report)| report.weight);
         if let Some(start) =
             started.filter(|start| inside.is_none() || (inside, start.weight) == (Some(Weight::Noted), Weight::Fatal))
@@ -233,6 +274,13 @@ mod tests {
     fn a_board_that_starts_again_is_noticed() {
         let report = Watch::default().push(b"\r\nU-Boot SPL 2023.04 (Apr 01)\r\n").unwrap();
         assert_eq!(report.kind, "DUT_has_reset");
+    }
+
+    #[test]
+    fn a_board_that_has_just_got_its_power_may_say_so() {
+        let mut watch = Watch::new(Beginning::Awaited);
+        assert_eq!(watch.push(b"\r\nU-Boot SPL 2023.04 (Apr 01)\r\n"), None);
+        assert_eq!(watch.push(b"Kernel panic - not syncing: x\r\n---[ end Kernel panic ]\r\n").unwrap().kind, "panic");
     }
 
     #[test]

@@ -33,23 +33,29 @@ impl Life {
     /// Takes what was read; gives the reason if the board has begun anew.
     pub fn push(&mut self, bytes: &[u8], now: Duration) -> Option<String> {
         self.last_byte = now;
-        for &byte in bytes {
-            if !matches!(byte, b'\r' | b'\n') {
-                if self.line.len() < LINE_BYTES {
-                    self.line.push(byte);
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+            self.extend(&rest[..end]);
+            // While nothing is wrong, few lines matter.
+            if self.panic.is_some() || kernel::may_begin(&self.line) {
+                let line = readable(&self.line);
+                if !line.trim().is_empty() {
+                    self.line(&line);
                 }
-                continue;
             }
-            let line = readable(&std::mem::take(&mut self.line));
-            if !line.trim().is_empty() {
-                self.line(&line);
-            }
+            self.line.clear();
+            rest = &rest[end + 1..];
         }
+        self.extend(rest);
         self.firmware.push(bytes);
         let hit = self.firmware.find(|_| ())?;
-        let text = readable(&hit.text);
-        let tail = text.chars().count().saturating_sub(60);
-        Some(format!("the board has restarted: '{}'", text.chars().skip(tail).collect::<String>().trim()))
+        let line = hit.text.iter().rposition(|byte| matches!(byte, b'\r' | b'\n')).map_or(0, |end| end + 1);
+        Some(format!("the board has restarted: '{}'", readable(&hit.text[line..]).trim()))
+    }
+
+    fn extend(&mut self, part: &[u8]) {
+        let room = LINE_BYTES - self.line.len();
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
     }
 
     /// A kernel that has died prints nothing but lines with its clock.
@@ -69,5 +75,19 @@ impl Life {
     /// Why it is dead.
     pub fn into_reason(self) -> String {
         format!("the kernel panicked: '{}'", self.panic.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_that_begins_anew_is_quoted_from_its_last_line() {
+        let firmware = Patterns::new(&["The default boot".to_owned()]).unwrap();
+        let mut life = Life::new(&firmware);
+        assert_eq!(life.push(b"8 processors, 16384 MiB\r\n\r", Duration::ZERO), None);
+        let reason = life.push(b"The default boot selection", Duration::ZERO);
+        assert_eq!(reason.as_deref(), Some("the board has restarted: 'The default boot'"));
     }
 }

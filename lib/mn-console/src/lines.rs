@@ -21,24 +21,29 @@ impl Lines {
 
     /// Takes what was read. A carriage return or a newline ends a line.
     pub fn push(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            match byte {
-                b'\r' | b'\n' => self.end_line(),
-                _ if self.open.len() < LINE_BYTES => self.open.push(byte),
-                _ => {}
-            }
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+            self.extend(&rest[..end]);
+            self.end_line();
+            rest = &rest[end + 1..];
         }
+        self.extend(rest);
+    }
+
+    fn extend(&mut self, part: &[u8]) {
+        let room = LINE_BYTES - self.open.len();
+        self.open.extend_from_slice(&part[..part.len().min(room)]);
     }
 
     fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.open);
-        if readable(&line).trim().is_empty() {
-            return;
+        if is_blank(&self.open) {
+            return self.open.clear();
         }
-        if self.done.len() == self.keep {
-            self.done.pop_front();
-        }
-        self.done.push_back(line);
+        // The oldest line's memory becomes that of the next one.
+        let full = self.done.len() == self.keep;
+        let mut next = if full { self.done.pop_front() } else { None }.unwrap_or_default();
+        next.clear();
+        self.done.push_back(std::mem::replace(&mut self.open, next));
     }
 
     /// The last line with something on it, made readable; none if nothing was seen.
@@ -55,6 +60,11 @@ impl Lines {
         let open = (!self.open.is_empty()).then_some(&self.open);
         self.done.iter().chain(open).map(|line| readable(line)).collect()
     }
+}
+
+/// Whether a person sees nothing in a line. It is asked of every line, and hardly ever in doubt.
+fn is_blank(line: &[u8]) -> bool {
+    if line.contains(&b'\x1b') { readable(line).trim().is_empty() } else { line.iter().all(|&byte| byte == b' ') }
 }
 
 /// `bytes` as one line for a person: terminal sequences left out, other control characters escaped, what is no UTF-8

@@ -125,16 +125,31 @@ impl Matcher {
     /// Walks over `bytes` and stops at the first match. A match on the last of them is found at once unless the
     /// pattern asks what follows (`$`, `\b`); then it is found with the next byte, or by [`Matcher::quiet`].
     pub fn feed(&mut self, bytes: &[u8]) -> Option<Found> {
+        let mut state = self.state?;
         for (at, &byte) in bytes.iter().enumerate() {
-            let next = self.patterns.dfa.next_state(&mut self.cache, self.state?, byte).ok();
+            let next = self.step(state, byte);
             self.state = next;
+            state = next?;
             // The automaton reports a match one byte after its end.
-            if let Some(pattern) = self.matched(next?, &self.cache) {
+            if state.is_match()
+                && let Some(pattern) = first_match(&self.patterns.dfa, &self.cache, state)
+            {
                 return Some(Found { pattern, used: at });
             }
         }
         let found = self.at_end()?;
         self.patterns.settled[found].then_some(Found { pattern: found, used: bytes.len() })
+    }
+
+    /// The next state: most have been met before, and need no more than a look into the table.
+    fn step(&mut self, state: LazyStateID, byte: u8) -> Option<LazyStateID> {
+        if !state.is_tagged() {
+            let next = self.patterns.dfa.next_state_untagged(&self.cache, state, byte);
+            if !next.is_unknown() {
+                return Some(next);
+            }
+        }
+        self.patterns.dfa.next_state(&mut self.cache, state, byte).ok()
     }
 
     /// What has matched if nothing follows. To be asked when the line has been silent for a moment.
@@ -154,10 +169,6 @@ impl Matcher {
         };
         let end = self.patterns.dfa.next_eoi_state(cache, state).ok()?;
         first_match(&self.patterns.dfa, cache, end)
-    }
-
-    fn matched(&self, state: LazyStateID, cache: &Cache) -> Option<usize> {
-        first_match(&self.patterns.dfa, cache, state)
     }
 }
 

@@ -7,6 +7,8 @@ use crate::lines::readable;
 pub struct Menu {
     /// The entry's label.
     pub item: String,
+    /// The label of the entry to take where there is no such entry.
+    pub fallback: Option<String>,
     /// What stands around the number.
     pub item_markup: [String; 2],
     /// The characters of the number, with ranges: `0-9`.
@@ -19,16 +21,18 @@ impl Menu {
     /// The number of the entry in `text`; where it stands there twice, the last.
     pub fn number_in(&self, text: &[u8]) -> Option<String> {
         let lines: Vec<&[u8]> = text.split(|byte| matches!(byte, b'\r' | b'\n')).collect();
-        lines.iter().rev().find_map(|line| self.number_of(readable(line).trim()))
+        let labels = [Some(&self.item), self.fallback.as_ref()];
+        let number = |label: &String| lines.iter().rev().find_map(|line| self.number_of(readable(line).trim(), label));
+        labels.into_iter().flatten().find_map(number)
     }
 
-    fn number_of(&self, line: &str) -> Option<String> {
+    fn number_of(&self, line: &str, wanted: &str) -> Option<String> {
         let [open, close] = &self.item_markup;
         line.match_indices(open.as_str()).find_map(|(at, _)| {
             let rest = &line[at + open.len()..];
             let end = rest.find(|char| !self.is_number(char)).unwrap_or(rest.len());
             let label = rest[end..].strip_prefix(close.as_str())?.strip_prefix(self.separator.as_str())?;
-            (end > 0 && label.trim() == self.item).then(|| rest[..end].to_owned())
+            (end > 0 && label.trim() == wanted).then(|| rest[..end].to_owned())
         })
     }
 
@@ -45,7 +49,7 @@ mod tests {
 
     fn menu(item: &str) -> Menu {
         let item_markup = ["[".to_owned(), "]".to_owned()];
-        Menu { item: item.into(), item_markup, item_class: "0-9".into(), separator: " ".into() }
+        Menu { item: item.into(), fallback: None, item_markup, item_class: "0-9".into(), separator: " ".into() }
     }
 
     const TEXT: &[u8] =
@@ -61,6 +65,13 @@ mod tests {
     fn an_entry_that_is_not_there_has_no_number() {
         assert_eq!(menu("LAVA PXE").number_in(TEXT), None);
         assert_eq!(menu("not this").number_in(TEXT), None);
+    }
+
+    #[test]
+    fn the_fallback_is_taken_only_where_the_entry_is_missing() {
+        let with = |item: &str| Menu { fallback: Some("Linaro Grub".to_owned()), ..menu(item) };
+        assert_eq!(with("LAVA PXE Grub").number_in(TEXT).as_deref(), Some("2"));
+        assert_eq!(with("nothing").number_in(TEXT).as_deref(), Some("1"));
     }
 
     #[test]

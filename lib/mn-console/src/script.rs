@@ -5,8 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use mn_msg::Object;
-use mn_msg::role::{Boot, Work};
+use mn_msg::role::{Boot, Step, Work};
 
+use crate::kernel::Beginning;
 use crate::matcher::{BadPattern, Patterns};
 use crate::menu::Menu;
 use crate::template;
@@ -81,9 +82,35 @@ pub(crate) enum Watching {
     /// The board is as an earlier life has left it.
     No,
     /// For those that end the boot.
-    Fatal,
+    Fatal(Beginning),
     /// For all of them, which the step's record lists.
-    All,
+    All(Beginning),
+}
+
+/// How far the board has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// It is as an earlier boot has left it.
+    Earlier,
+    /// It was reset; its firmware's first words are to come.
+    Reset,
+    /// Its firmware has spoken.
+    Firmware,
+}
+
+impl Life {
+    /// After a step, and the one before that: words that are awaited after a line has been typed in the same action are
+    /// those of a system that goes down.
+    fn after(self, step: &Step, before: Option<&Step>) -> Life {
+        let typed = before.is_some_and(|before| matches!(before.work, Work::Send { .. }) && before.name == step.name);
+        match step.work {
+            Work::Power { .. } => Life::Reset,
+            Work::Expect { .. } if typed => Life::Reset,
+            Work::Send { .. } => self,
+            _ if self == Life::Reset => Life::Firmware,
+            _ => self,
+        }
+    }
 }
 
 /// A single thing to do.
@@ -101,8 +128,8 @@ pub(crate) enum Op {
     Settle(Box<Wait>),
     Wait(Box<Wait>),
     Type(Typed),
-    /// Look for an entry in what was seen before the last match, and type its number.
-    Choose(Menu),
+    /// Look for an entry in what was seen before the last match, and type its number and the line's end.
+    Choose(Menu, Typed),
 }
 
 /// A step that cannot be done.
@@ -122,20 +149,26 @@ impl fmt::Display for BadStep {
 
 impl std::error::Error for BadStep {}
 
+/// What a line ends with unless a step says otherwise.
+const NEWLINE: &str = "\n";
+
 const ERROR: Then = Then::Fail(Fault::Lab, "the bootloader failed");
 
 /// Takes the steps of `boot` apart. `staged` holds the placeholders, `delay` is the time after each typed character where
 /// a step has none of its own.
 pub(crate) fn compile(boot: &Boot, staged: &Object, delay: Duration) -> Result<Vec<Op>, BadStep> {
     let mut ops = Vec::new();
-    let mut powered = false;
+    let mut life = Life::Earlier;
+    let mut before: Option<&Step> = None;
     for step in &boot.dialogue {
+        let beginning = if life == Life::Reset { Beginning::Awaited } else { Beginning::Fatal };
         let watch = match step.work {
-            Work::Login { kernel_messages: true, .. } => Watching::All,
-            _ if powered => Watching::Fatal,
+            Work::Login { kernel_messages: true, .. } => Watching::All(beginning),
+            _ if life != Life::Earlier => Watching::Fatal(beginning),
             _ => Watching::No,
         };
-        powered |= matches!(step.work, Work::Power { .. });
+        life = life.after(step, before);
+        before = Some(step);
         let timeout = Duration::from_secs(step.timeout);
         ops.push(Op::Begin { name: step.name.clone(), timeout, watch });
         let work = operations(&step.work, staged, delay);
@@ -149,41 +182,42 @@ fn operations(work: &Work, staged: &Object, delay: Duration) -> Result<Vec<Op>, 
         Work::Power { command } => vec![Op::Power(command.clone())],
         Work::Expect { patterns, errors } => vec![wait(patterns, errors, Nudge::Never)?],
         Work::Send { text, newline } => {
-            let end = if *newline { "\n" } else { "" };
+            let end = if *newline { NEWLINE } else { "" };
             // As in LAVA the keys that interrupt are not slowed down.
             vec![Op::Type(typed(text, end, Duration::ZERO))]
         }
-        Work::Choose { prompt, item, item_markup, item_class, separator } => {
-            let (item, item_class, separator) = (item.clone(), item_class.clone(), separator.clone());
-            let menu = Menu { item, item_markup: item_markup.clone(), item_class, separator };
-            vec![wait(std::slice::from_ref(prompt), &[], Nudge::Never)?, Op::Choose(menu)]
+        Work::Choose { prompt, item, item_markup, item_class, separator, fallback, line_ending } => {
+            let menu = Menu {
+                item: template::fill(item, staged).unwrap_or_else(|| item.clone()),
+                fallback: fallback.clone(),
+                item_markup: item_markup.clone(),
+                item_class: item_class.clone(),
+                separator: separator.clone(),
+            };
+            let end = typed("", line_ending.as_deref().unwrap_or(NEWLINE), delay);
+            vec![wait(std::slice::from_ref(prompt), &[], Nudge::Never)?, Op::Choose(menu, end)]
         }
-        Work::Commands { prompt, lines, character_delay, final_message, errors } => {
-            let lines: Vec<String> = lines.iter().filter_map(|line| template::fill(line, staged)).collect();
-            let delay = Duration::from_millis(*character_delay);
-            commands(prompt, &lines, delay, final_message.as_deref(), errors)?
-        }
+        Work::Commands { .. } => commands(work, staged)?,
         Work::Kernel { pattern, errors } => vec![wait(std::slice::from_ref(pattern), errors, Nudge::Never)?],
         Work::Login { .. } => login(work, delay)?,
         Work::Shell { prompts } => vec![Op::Type(typed("", "\n", delay)), wait(prompts, &[], Nudge::EmptyLine)?],
     })
 }
 
-fn commands(
-    prompt: &str,
-    lines: &[String],
-    delay: Duration,
-    final_message: Option<&str>,
-    errors: &[String],
-) -> Result<Vec<Op>, BadPattern> {
+fn commands(work: &Work, staged: &Object) -> Result<Vec<Op>, BadPattern> {
+    let Work::Commands { prompt, lines, character_delay, line_ending, final_message, errors } = work else {
+        return Ok(Vec::new());
+    };
+    let lines = lines.iter().filter_map(|line| template::fill(line, staged));
+    let (delay, end) = (Duration::from_millis(*character_delay), line_ending.as_deref().unwrap_or(NEWLINE));
     let prompted = wait(&[prompt], errors, Nudge::Never)?;
     let mut ops = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
+    for (at, line) in lines.enumerate() {
         ops.push(prompted.clone());
         if let (0, Op::Wait(wait)) = (at, &prompted) {
             ops.push(Op::Settle(wait.clone()));
         }
-        ops.push(Op::Type(typed(line, "\n", delay)));
+        ops.push(Op::Type(typed(&line, end, delay)));
     }
     if let Some(message) = final_message {
         ops.push(wait(&[message], errors, Nudge::Never)?);
@@ -192,52 +226,54 @@ fn commands(
 }
 
 fn login(work: &Work, delay: Duration) -> Result<Vec<Op>, BadPattern> {
-    let Work::Login { login_prompt, username, password_prompt, password, login_commands, prompts, .. } = work else {
+    let Work::Login {
+        login_prompt, username, password_prompt, password, login_commands, prompts, failure_message, ..
+    } = work
+    else {
         return Ok(Vec::new());
     };
+    let failed = failure_message.as_deref().map(|pattern| (pattern, FAILED));
     let mut ops = Vec::new();
     match login_prompt {
-        None => ops.push(wait(prompts, &[], Nudge::EmptyLine)?),
+        None => ops.push(ask(None, prompts, 0, failed, Nudge::EmptyLine)?),
         Some(login_prompt) => {
             let mut rest = Vec::new();
-            rest.extend(username.iter().map(|name| Op::Type(typed(name, "\n", delay))));
+            rest.extend(username.iter().map(|name| Op::Type(typed(name, NEWLINE, delay))));
             if let Some(asked) = password_prompt {
-                rest.push(ask(asked, prompts, 2)?);
+                rest.push(ask(Some(asked), prompts, 2, REFUSALS, Nudge::Never)?);
                 let password = password.as_deref().unwrap_or("");
-                rest.push(Op::Type(Typed { secret: Secret::Yes, ..typed(password, "\n", delay) }));
+                rest.push(Op::Type(Typed { secret: Secret::Yes, ..typed(password, NEWLINE, delay) }));
             }
-            rest.push(logged_in(prompts)?);
+            rest.push(ask(None, prompts, 0, REFUSALS, Nudge::EmptyLine)?);
             // A board that is logged in already shows its prompt: then nothing is typed.
-            ops.push(first(login_prompt, prompts, rest.len())?);
+            ops.push(ask(Some(login_prompt), prompts, rest.len(), failed, Nudge::EmptyLine)?);
             ops.extend(rest);
         }
     }
     for command in login_commands {
-        ops.push(Op::Type(typed(command, "\n", delay)));
+        ops.push(Op::Type(typed(command, NEWLINE, delay)));
         ops.push(wait(prompts, &[], Nudge::Never)?);
     }
     Ok(ops)
 }
 
-/// Waits for the login prompt, or for a shell's, which skips so many operations.
-fn first(login_prompt: &str, prompts: &[String], skip: usize) -> Result<Op, BadPattern> {
-    let mut goals = vec![(login_prompt, Then::Next)];
-    goals.extend(prompts.iter().map(|prompt| (prompt.as_str(), Then::Skip(skip))));
-    wait_for(&goals, Nudge::EmptyLine)
+/// Waits for a question, or for a shell's prompt, which skips so many operations, or for words that end the boot.
+fn ask<'a>(
+    question: Option<&'a str>,
+    prompts: &'a [String],
+    skip: usize,
+    refusals: impl IntoIterator<Item = (&'a str, Then)>,
+    nudge: Nudge,
+) -> Result<Op, BadPattern> {
+    let skip = if skip == 0 { Then::Next } else { Then::Skip(skip) };
+    let mut goals: Vec<_> = question.map(|question| (question, Then::Next)).into_iter().collect();
+    goals.extend(prompts.iter().map(|prompt| (prompt.as_str(), skip.clone())));
+    goals.extend(refusals);
+    wait_for(&goals, nudge)
 }
 
-fn ask(password_prompt: &str, prompts: &[String], skip: usize) -> Result<Op, BadPattern> {
-    let mut goals = vec![(password_prompt, Then::Next)];
-    goals.extend(prompts.iter().map(|prompt| (prompt.as_str(), Then::Skip(skip))));
-    goals.extend(REFUSALS);
-    wait_for(&goals, Nudge::Never)
-}
-
-fn logged_in(prompts: &[String]) -> Result<Op, BadPattern> {
-    let mut goals: Vec<_> = prompts.iter().map(|prompt| (prompt.as_str(), Then::Next)).collect();
-    goals.extend(REFUSALS);
-    wait_for(&goals, Nudge::EmptyLine)
-}
+/// The job's own word for it.
+const FAILED: Then = Then::Fail(Fault::No, "the board says that it has failed");
 
 /// The words of getty and login.
 const REFUSALS: [(&str, Then); 2] = [

@@ -368,6 +368,8 @@ impl Client {
     fn die(&mut self, why: impl std::fmt::Display) {
         self.dead.get_or_insert_with(|| format!("lost the broker: {why}"));
         self.connection.close();
+        // Who was given what came before must hear of it, too.
+        let _ = self.connection.keep_trying();
     }
 
     /// The connection is gone: for good, or until the broker is found again.
@@ -438,5 +440,33 @@ impl AsFd for Client {
 impl AsRawFd for Client {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::io::Write;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_broker_that_dies_behind_an_event_is_missed_after_the_event() {
+        let path = std::env::temp_dir().join(format!("mn-ipc-client-{}", std::process::id()));
+        let listener = UnixListener::bind(&path).unwrap();
+        let broker = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"{\"mn\":1}\n").unwrap();
+            stream
+        });
+        let mut client = Client::connect(&path).unwrap();
+        let mut stream = broker.join().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        stream.write_all(b"{\"event\":\"send\",\"at\":\"\",\"data\":{}}\n").unwrap();
+        drop(stream);
+        assert!(matches!(client.receive().unwrap()[..], [Incoming::Event(_)]));
+        let mut fds = [PollFd::new(client.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut fds, PollTimeout::from(60_000_u16)), Ok(1), "nobody would hear of it");
+        assert!(matches!(client.receive(), Err(Failure::Lost(_))));
     }
 }

@@ -264,6 +264,22 @@ pub struct Resource {
     /// Of a root: the directory in it that counts, relative, with a slash at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
+    /// Of a kernel or a ramdisk that U-Boot takes with a header: that header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uimage: Option<UImage>,
+}
+
+/// The header that U-Boot's bootm wants before a file; mkimage(1) writes the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UImage {
+    /// The board's architecture, by mkimage's name for it.
+    pub arch: String,
+    /// Of a kernel: the address it is moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<u32>,
+    /// Of a kernel: the address it is entered at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u32>,
 }
 
 /// A multinode call that a step of an action makes.
@@ -292,8 +308,14 @@ pub struct Boot {
     pub level: String,
     /// The limit of the block, in seconds.
     pub timeout: u64,
-    /// `grub-efi` or `ssh`, or another that cannot be run.
+    /// LAVA's name of the boot method.
     pub method: String,
+    /// How often the boot is tried, in all; none is once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// Seconds between two attempts; none is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<u64>,
     /// What a shell's prompt matches.
     #[serde(default)]
     pub prompts: Vec<String>,
@@ -365,6 +387,12 @@ pub enum Work {
         item_class: String,
         /// What stands between number and label.
         separator: String,
+        /// The entry to pick where there is no such entry.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fallback: Option<String>,
+        /// What the number ends with; a newline where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line_ending: Option<String>,
     },
     /// Type commands at a prompt.
     Commands {
@@ -375,6 +403,9 @@ pub enum Work {
         /// Milliseconds between characters.
         #[serde(default)]
         character_delay: u64,
+        /// What each line ends with; a newline where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line_ending: Option<String>,
         /// What the last command answers with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         final_message: Option<String>,
@@ -409,6 +440,9 @@ pub enum Work {
         login_commands: Vec<String>,
         /// The shell's prompts.
         prompts: Vec<String>,
+        /// What says that the boot has failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure_message: Option<String>,
         /// Whether the kernel's messages of trouble are looked for.
         kernel_messages: bool,
     },

@@ -1,10 +1,15 @@
-//! Boot blocks: `method: grub-efi` and `method: ssh`; of other methods the keys are checked.
+//! Boot blocks: by the board's console and by ssh; of other methods the keys are checked.
+
+mod console;
+mod login;
+
+pub use console::{By, Commands, Console};
 
 use crate::blocks::check_keys;
 use crate::findings::Findings;
-use crate::read::{Keys, boolean, list, mapping, pattern, patterns, place, require_text, text, texts};
+use crate::read::{Keys, mapping, patterns, place, require_text};
 use crate::schema;
-use mn_yaml::{Kind, Mapping, Node, Position};
+use mn_yaml::{Kind, Mapping, Position};
 
 /// A boot block.
 #[derive(Clone, Debug)]
@@ -20,8 +25,8 @@ pub struct Boot {
 /// How a shell is reached.
 #[derive(Clone, Debug)]
 pub enum Method {
-    /// By commands at GRUB's prompt.
-    GrubEfi(Box<Grub>),
+    /// By the board's own console, from its reset.
+    Console(Box<Console>),
     /// By a message with the board's address.
     Ssh {
         /// The message's id.
@@ -35,52 +40,11 @@ pub enum Method {
     Other(String),
 }
 
-/// What the job says about a boot by GRUB.
-#[derive(Clone, Debug)]
-pub struct Grub {
-    /// The commands, or where to find them.
-    pub commands: Commands,
-    /// Where they stand.
-    pub commands_position: Position,
-    /// How to log in; without it only the prompt is awaited.
-    pub login: Option<Login>,
-    /// Whether the board is reset first.
-    pub reset: bool,
-    /// Whether the kernel's messages of trouble are looked for.
-    pub kernel_messages: bool,
-    /// In place of the dictionary's pattern.
-    pub kernel_start: Option<String>,
-    /// In place of the dictionary's pattern.
-    pub final_message: Option<String>,
-}
-
-/// The commands of a boot.
-#[derive(Clone, Debug)]
-pub enum Commands {
-    /// A set of the dictionary.
-    Set(String),
-    /// Lines of the job's own.
-    Lines(Vec<String>),
-}
-
-/// `auto_login`.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The getty's prompt.
-    pub prompt: String,
-    /// The account.
-    pub username: String,
-    /// What the password is asked with, and the password.
-    pub password: Option<(String, String)>,
-    /// Lines to type once logged in.
-    pub commands: Vec<String>,
-}
-
 impl Boot {
     /// The method as the job names it.
     pub fn method_name(&self) -> &str {
         match &self.method {
-            Method::GrubEfi(_) => "grub-efi",
+            Method::Console(console) => console.by.name(),
             Method::Ssh { .. } => "ssh",
             Method::Other(name) => name,
         }
@@ -90,20 +54,24 @@ impl Boot {
 /// Reads a boot block.
 pub fn read(body: &Mapping, findings: &mut Findings) -> Option<Boot> {
     let name = require_text(body, "method", findings)?;
-    let method = match name.as_str() {
-        "grub-efi" => grub(body, findings),
-        "ssh" => ssh(body, findings),
-        other => {
+    let method = match (By::from_name(&name), name.as_str()) {
+        (Some(by), _) => console::read(by, body, findings).map(|console| Method::Console(Box::new(console))),
+        (None, "ssh") => ssh(body, findings),
+        (None, other) => {
             let at = place(body, "method");
             schema::tell_method("boot", other, schema::boots(), at, findings);
             schema::check_boot(other, body, findings);
             if let Some(map) = mapping(body, "auto_login", findings) {
-                login(map, findings);
+                login::read(map, findings);
             }
             Some(Method::Other(other.to_owned()))
         }
     };
-    let needed = !matches!(method, Some(Method::Other(_)));
+    let needed = match &method {
+        Some(Method::Console(console)) => console.finished.is_empty(),
+        Some(Method::Other(_)) => false,
+        Some(Method::Ssh { .. }) | None => true,
+    };
     let prompts = if needed || body.get("prompts").is_some() { prompts(body, findings) } else { Vec::new() };
     let prompts_position = body.entry("prompts").map_or(body.position(), |entry| entry.key_position);
     Some(Boot { prompts, prompts_position, method: method? })
@@ -115,77 +83,6 @@ fn prompts(body: &Mapping, findings: &mut Findings) -> Vec<String> {
         findings.error(node.position(), "'prompts' is empty");
     }
     patterns(node, findings)
-}
-
-fn grub(body: &Mapping, findings: &mut Findings) -> Option<Method> {
-    let known = [
-        "auto_login",
-        "commands",
-        "connection",
-        "expect_shell",
-        "ignore_kernel_messages",
-        "method",
-        "parameters",
-        "prompts",
-        "protocols",
-        "reset",
-    ];
-    let unsupported = ["boot_finished", "failure_message", "soft_reboot", "transfer_overlay", "use_bootscript"];
-    check_keys("a boot", body, &known, &unsupported, findings);
-    let parameters = mapping(body, "parameters", findings);
-    if let Some(map) = parameters {
-        let known = ["bootloader-final-message", "kernel-start-message", "shutdown-message"];
-        Keys { of: "a boot's parameters", known: &known, unsupported: &[] }.check(map, findings);
-    }
-    let mut parameter = |key: &str| parameters.and_then(|map| pattern(map, key, findings));
-    let (kernel_start, final_message) = (parameter("kernel-start-message"), parameter("bootloader-final-message"));
-    let login = mapping(body, "auto_login", findings).map(|map| login(map, findings));
-    let node = findings.ok(body.require("commands"))?;
-    Some(Method::GrubEfi(Box::new(Grub {
-        commands: commands(node, findings)?,
-        commands_position: node.position(),
-        // A login that is there and wrong must not become a boot without one.
-        login: match login {
-            Some(login) => Some(login?),
-            None => None,
-        },
-        reset: boolean(body, "reset", findings).unwrap_or(true),
-        kernel_messages: !boolean(body, "ignore_kernel_messages", findings).unwrap_or(false),
-        kernel_start,
-        final_message,
-    })))
-}
-
-fn commands(node: &Node, findings: &mut Findings) -> Option<Commands> {
-    match node.kind() {
-        Kind::Sequence(items) if items.is_empty() => {
-            findings.error(node.position(), "'commands' is empty");
-            None
-        }
-        Kind::Sequence(_) => Some(Commands::Lines(texts(node, findings))),
-        _ => findings.ok(node.as_str()).map(|name| Commands::Set(name.to_owned())),
-    }
-}
-
-fn login(map: &Mapping, findings: &mut Findings) -> Option<Login> {
-    let known = ["login_commands", "login_prompt", "password", "password_prompt", "username"];
-    Keys { of: "'auto_login'", known: &known, unsupported: &[] }.check(map, findings);
-    let prompt = require_text(map, "login_prompt", findings).and(pattern(map, "login_prompt", findings));
-    let username = require_text(map, "username", findings);
-    let (asked, password) = (pattern(map, "password_prompt", findings), text(map, "password", findings));
-    if asked.is_some() != password.is_some() {
-        findings.error(map.position(), "'password' and 'password_prompt' come together: give both");
-    }
-    let commands = list(map, "login_commands", findings);
-    if commands.as_ref().is_some_and(Vec::is_empty) {
-        findings.error(map.position(), "'login_commands' is empty");
-    }
-    Some(Login {
-        prompt: prompt?,
-        username: username?,
-        password: asked.zip(password),
-        commands: commands.unwrap_or_default(),
-    })
 }
 
 fn ssh(body: &Mapping, findings: &mut Findings) -> Option<Method> {

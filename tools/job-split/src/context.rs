@@ -57,8 +57,14 @@ const KEYS: [&str; 45] = [
 ];
 
 /// The constants among them, which hold over a dictionary's even when that was rendered without them.
-pub const CONSTANTS: [&str; 4] =
-    ["boot_character_delay", "kernel_start_message", "lava_test_results_dir", "test_character_delay"];
+pub const CONSTANTS: [&str; 6] = [
+    "boot_character_delay",
+    "boot_retry",
+    "failure_retry",
+    "kernel_start_message",
+    "lava_test_results_dir",
+    "test_character_delay",
+];
 
 /// Reads the `context` of a role or a job.
 pub fn read(map: &Mapping, findings: &mut Findings) -> Option<Object> {

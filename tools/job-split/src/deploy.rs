@@ -94,6 +94,7 @@ fn resource(name: &str, map: &Mapping, rewrites: &[Rewrite], findings: &mut Find
         install_modules: boolean(map, "install_modules", findings),
         install_overlay: boolean(map, "install_overlay", findings),
         prefix: prefix(map, findings),
+        uimage: None,
     })
 }
 

@@ -152,7 +152,7 @@ fn primary(connections: &Mapping, findings: &mut Findings) -> Option<String> {
 fn commands(root: &Mapping, findings: &mut Findings) -> BTreeMap<String, Vec<String>> {
     let mut commands = BTreeMap::new();
     let Some(map) = mapping(root, "commands", findings) else { return commands };
-    for name in ["hard_reset", "power_off"] {
+    for name in ["hard_reset", "power_off", "power_on", "pre_os_command", "pre_power_command"] {
         if let Some(node) = map.get(name).filter(|node| !node.is_null()) {
             let mut lines = texts(node, findings);
             lines.retain(|line| !line.is_empty());

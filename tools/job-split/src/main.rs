@@ -29,6 +29,7 @@ mod schema;
 mod split;
 mod suggest;
 mod timeouts;
+mod uboot;
 mod work;
 
 use cli::Format;

@@ -93,9 +93,14 @@ impl<'a> Plan<'a> {
 
     /// A board is deployed to and booted, a connection is opened.
     fn check_methods(&self, role: &Role, findings: &mut Findings) {
-        let (to, method, on) = match role.kind {
-            Kind::Device(_) => ("tftp", "grub-efi", "on a device"),
-            Kind::Connection(_) => ("ssh", "ssh", "on a connection"),
+        let (to, on) = match role.kind {
+            Kind::Device(_) => ("tftp", "on a device"),
+            Kind::Connection(_) => ("ssh", "on a connection"),
+        };
+        let fits = |method: &Method| match method {
+            Method::Console(_) => matches!(role.kind, Kind::Device(_)),
+            Method::Ssh { .. } => matches!(role.kind, Kind::Connection(_)),
+            Method::Other(_) => true,
         };
         for block in &self.blocks {
             let what = match &block.work {
@@ -103,11 +108,7 @@ impl<'a> Plan<'a> {
                 Work::Deploy(deploy) if deploy.to != to && ["tftp", "ssh"].contains(&&*deploy.to) => {
                     format!("deploy method '{}'", deploy.to)
                 }
-                Work::Boot(boot)
-                    if boot.method_name() != method && ["grub-efi", "ssh"].contains(&boot.method_name()) =>
-                {
-                    format!("boot method '{}'", boot.method_name())
-                }
+                Work::Boot(boot) if !fits(&boot.method) => format!("boot method '{}'", boot.method_name()),
                 _ => continue,
             };
             findings.unsupported(block.position, format!("{what} for the role '{}' {on}", role.name));

@@ -1,7 +1,7 @@
 //! The split: from a job and its dictionaries to one role message per member.
 
 use crate::blocks::{Block, Work};
-use crate::boot::{Boot, Method};
+use crate::boot::{Boot, By, Method};
 use crate::cli::Options;
 use crate::definitions::Definition;
 use crate::deploy::Deploy;
@@ -14,7 +14,8 @@ use crate::job::Job;
 use crate::members::members;
 use crate::plan::{Plan, plan};
 use crate::roles::{Kind, Role};
-use crate::timeouts::{BUILT_IN, GRUB, Named, SCP, SSH, Scope, TFTP};
+use crate::timeouts::{self, BUILT_IN, Named, SCP, SSH, Scope, TFTP};
+use crate::uboot;
 use mn_cli::Result;
 use mn_msg::role::{self, Action, BoundCall, Facts, Group, Member, Start, Step};
 use std::collections::HashMap;
@@ -121,7 +122,7 @@ impl Split<'_> {
         for (nth, block) in self.plan.blocks.iter().enumerate() {
             let level = (nth + 1).to_string();
             let action = match &block.work {
-                Work::Deploy(deploy) => self.deploy(level, block, deploy, board.as_deref()),
+                Work::Deploy(deploy) => self.deploy(level, block, deploy, board.as_deref_mut()),
                 Work::Boot(boot) => self.boot(level, block, boot, board.as_deref_mut()),
                 Work::Test(definitions) => {
                     stage += 1;
@@ -198,7 +199,13 @@ impl Split<'_> {
         calls
     }
 
-    fn deploy(&mut self, level: String, block: &Block, deploy: &Deploy, board: Option<&Board>) -> Action {
+    fn deploy(&mut self, level: String, block: &Block, deploy: &Deploy, mut board: Option<&mut Board>) -> Action {
+        let mut resources = deploy.resources.clone();
+        if let Some(Board { dictionary: Some(dictionary), findings, .. }) = board.as_deref_mut() {
+            let boot = self.plan.boot().map(|(_, boot)| boot);
+            uboot::add_headers(&mut resources, boot, dictionary, findings);
+        }
+        let board = board.as_deref();
         let actions = if deploy.to == "ssh" { SCP.as_slice() } else { &TFTP };
         let scope = self.scope(block, board);
         let (timeout, timeouts) = (scope.resolve(actions[0]), scope.limits(actions));
@@ -208,7 +215,7 @@ impl Split<'_> {
             level,
             timeout,
             to: deploy.to.clone(),
-            resources: deploy.resources.clone(),
+            resources,
             authorize: (deploy.authorize && deploy.to != "ssh").then(|| "ssh".to_owned()),
             os: deploy.os.clone(),
             calls: self.calls(block),
@@ -218,17 +225,25 @@ impl Split<'_> {
     }
 
     fn boot(&mut self, level: String, block: &Block, boot: &Boot, board: Option<&mut Board>) -> Action {
-        let actions = if matches!(boot.method, Method::Ssh { .. }) { SSH.as_slice() } else { &GRUB };
+        let actions = match &boot.method {
+            Method::Console(console) => timeouts::boot(console.by),
+            Method::Ssh { .. } => &SSH,
+            Method::Other(_) => timeouts::boot(By::GrubEfi),
+        };
         let scope = self.scope(block, board.as_deref());
         let (timeout, timeouts) = (scope.resolve(actions[0]), scope.limits(actions));
+        let attempts = self.attempts(block, boot, board.as_deref());
+        let interval = block.body.get("failure_retry_interval").and_then(|node| node.as_int().ok());
         let (host_id, host_key) = match &boot.method {
             Method::Ssh { host_id, host_key, .. } => (Some(host_id.clone()), Some(host_key.clone())),
-            Method::GrubEfi(_) | Method::Other(_) => (None, None),
+            Method::Console(_) | Method::Other(_) => (None, None),
         };
         Action::Boot(role::Boot {
             level,
             timeout,
             method: boot.method_name().to_owned(),
+            attempts: u32::try_from(attempts).ok().filter(|attempts| *attempts > 1),
+            interval: interval.and_then(|seconds| u64::try_from(seconds).ok()).filter(|_| attempts > 1),
             prompts: boot.prompts.clone(),
             dialogue: self.dialogue(timeout, block, boot, board),
             host_id,
@@ -239,18 +254,33 @@ impl Split<'_> {
         })
     }
 
+    /// How often a boot by the console is tried in all; without a dictionary what the block says.
+    fn attempts(&self, block: &Block, boot: &Boot, board: Option<&Board>) -> u64 {
+        if !matches!(boot.method, Method::Console(_)) {
+            return 1;
+        }
+        let own = block.body.get("failure_retry").map(|_| block.attempts);
+        match board.and_then(|board| board.dictionary.as_ref()) {
+            Some(dictionary) => dialogue::attempts(own, dictionary, self.role.context.as_ref()),
+            None => block.attempts,
+        }
+    }
+
     /// Without a dictionary there is nothing to say to a board.
     fn dialogue(&mut self, limit: u64, block: &Block, boot: &Boot, board: Option<&mut Board>) -> Vec<Step> {
-        let (Method::GrubEfi(grub), Some(Board { dictionary: Some(dictionary), findings, .. })) = (&boot.method, board)
+        let attempts = self.attempts(block, boot, board.as_deref());
+        let (Method::Console(console), Some(Board { dictionary: Some(dictionary), findings, .. })) =
+            (&boot.method, board)
         else {
             return Vec::new();
         };
         let parts = Parts {
-            grub,
+            boot: console,
+            resources: self.plan.deploy().map(|(_, deploy)| deploy.resources.as_slice()).unwrap_or_default(),
             prompts: &boot.prompts,
             tests_follow: self.plan.definitions().next().is_some(),
             board: dictionary,
-            scope: scope(self.job, Some(dictionary), block),
+            scope: Scope { attempts, ..scope(self.job, Some(dictionary), block) },
             limit,
             context: self.role.context.as_ref(),
         };

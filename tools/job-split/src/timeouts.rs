@@ -1,5 +1,6 @@
 //! How long anything may take: what the job and the dictionary say, and what results.
 
+use crate::boot::By;
 use crate::findings::Findings;
 use crate::read::{Keys, mapping};
 use crate::suggest::suggest;
@@ -95,7 +96,7 @@ pub const SCP: [&str; 15] = [
 ];
 
 /// Likewise.
-pub const GRUB: [&str; 13] = [
+const GRUB: [&str; 13] = [
     "grub-main-action",
     "bootloader-overlay",
     "connect-device",
@@ -110,6 +111,76 @@ pub const GRUB: [&str; 13] = [
     "expect-shell-connection",
     "export-device-env",
 ];
+
+/// Likewise, of U-Boot; those of barebox and iPXE differ in the first two.
+const UBOOT: [&str; 12] = [
+    "uboot-action",
+    "uboot-commands",
+    "bootloader-overlay",
+    "connect-device",
+    "reset-device",
+    "pdu-reboot",
+    "bootloader-interrupt",
+    "bootloader-commands",
+    "auto-login-action",
+    "login-action",
+    "expect-shell-connection",
+    "export-device-env",
+];
+
+/// Likewise.
+const BAREBOX: [&str; 12] = {
+    let mut names = UBOOT;
+    (names[0], names[1]) = ("barebox-action", "barebox-retry");
+    names
+};
+
+/// Likewise.
+const IPXE: [&str; 12] = {
+    let mut names = UBOOT;
+    (names[0], names[1]) = ("bootloader-action", "bootloader-retry");
+    names
+};
+
+/// Likewise.
+const MENU: [&str; 10] = [
+    "uefi-menu-action",
+    "uefi-commands",
+    "menu-connect",
+    "reset-device",
+    "pdu-reboot",
+    "uefi-menu-interrupt",
+    "uefi-menu-selector",
+    "auto-login-action",
+    "login-action",
+    "export-device-env",
+];
+
+/// Likewise.
+const MINIMAL: [&str; 10] = [
+    "minimal-boot",
+    "connect-device",
+    "pre-power-command",
+    "pre-os-command",
+    "reset-device",
+    "pdu-reboot",
+    "auto-login-action",
+    "login-action",
+    "expect-shell-connection",
+    "export-device-env",
+];
+
+/// The actions of a boot by the console.
+pub fn boot(by: By) -> &'static [&'static str] {
+    match by {
+        By::Grub | By::GrubEfi => &GRUB,
+        By::UBoot => &UBOOT,
+        By::Barebox => &BAREBOX,
+        By::Ipxe => &IPXE,
+        By::UefiMenu => &MENU,
+        By::Minimal => &MINIMAL,
+    }
+}
 
 /// Likewise.
 pub const SSH: [&str; 9] = [
@@ -136,6 +207,17 @@ impl Scope<'_> {
             .unwrap_or(built_in)
     }
 
+    /// The timeout in seconds of a step of a boot that may take `limit` in all: of a boot that is tried several times
+    /// it is a share of that, unless the job names the step.
+    pub fn step(&self, name: &str, limit: u64) -> u64 {
+        let named = by_name(self.named, name).or_else(|| by_name(&self.job.actions, name));
+        let seconds = match named {
+            None if self.attempts > 1 => limit / self.attempts,
+            _ => self.resolve(name),
+        };
+        seconds.max(1).min(limit)
+    }
+
     /// The timeouts in seconds of those actions of a block that do not have the block's.
     pub fn limits(&self, actions: &[&str]) -> BTreeMap<String, u64> {
         let Some(block) = actions.first().map(|name| self.resolve(name)) else { return BTreeMap::new() };
@@ -154,20 +236,14 @@ impl Scope<'_> {
 }
 
 /// Actions of other blocks and methods that LAVA's own dictionaries limit.
-const ELSEWHERE: [&str; 8] = [
-    "finalize",
-    "lava-test-retry",
-    "lava-test-shell",
-    "nfs-deploy",
-    "power-off",
-    "umount-retry",
-    "uboot-commands",
-    "uefi-commands",
-];
+const ELSEWHERE: [&str; 6] =
+    ["finalize", "lava-test-retry", "lava-test-shell", "nfs-deploy", "power-off", "umount-retry"];
 
 /// A name that is nearly one of an action's holds for nothing.
 fn check_names(map: &Mapping, key: &str, findings: &mut Findings) {
-    let known = || TFTP.iter().chain(&SCP).chain(&GRUB).chain(&SSH).chain(&TESTS).chain(&ELSEWHERE).copied();
+    let boots =
+        || [By::GrubEfi, By::UBoot, By::Barebox, By::Ipxe, By::UefiMenu, By::Minimal].into_iter().flat_map(boot);
+    let known = || TFTP.iter().chain(&SCP).chain(boots()).chain(&SSH).chain(&TESTS).chain(&ELSEWHERE).copied();
     let Some(map) = map.get(key).and_then(|node| node.as_map().ok()) else { return };
     for entry in map.entries().iter().filter(|entry| !known().any(|name| name == entry.key)) {
         let hint = suggest(&entry.key, known());

@@ -34,9 +34,10 @@ fn told_to_end(signal: Signal) -> Status {
 
 fn read(path: &Path) -> Result<Status> {
     let text = fs::read_to_string(path).cannot(format_args!("read '{}'", path.display()))?;
-    let code = text.trim().parse();
+    // A script that was killed is named behind it.
+    let code = text.split_whitespace().next().and_then(|word| word.parse().ok());
     code.map(Status::from_code)
-        .map_err(|_| Error::lab(format_args!("cannot use '{}': it holds no status", path.display())))
+        .ok_or_else(|| Error::lab(format_args!("cannot use '{}': it holds no status", path.display())))
 }
 
 fn worse(one: Status, other: Status) -> Status {

@@ -77,9 +77,10 @@ impl Board {
                 match event {
                     Event::Console(bytes) => acts.extend(dialogue.push(&bytes, now)),
                     Event::Closed(reason) => lost = Some(reason),
-                    Event::Switched(how) => {
-                        how?;
-                        acts.extend(dialogue.powered(now));
+                    Event::Switched(Ok(())) => acts.extend(dialogue.powered(now)),
+                    Event::Switched(Err(error)) => {
+                        let again = dialogue.unpowered(&error.to_string(), now);
+                        acts.extend(again.ok_or(error)?);
                     }
                     Event::Answer(..) | Event::Drained(_) => {}
                 }

@@ -90,7 +90,10 @@ fn boot(role: &Role, mut tape: Tape) -> Result<Booted> {
             match event {
                 Event::Console(bytes) => acts.extend(dialogue.push(&bytes, now)),
                 Event::Switched(Ok(())) => acts.extend(dialogue.powered(now)),
-                Event::Switched(Err(error)) => return Ok(Err(error.to_string())),
+                Event::Switched(Err(error)) => match dialogue.unpowered(&error.to_string(), now) {
+                    Some(again) => acts.extend(again),
+                    None => return Ok(Err(error.to_string())),
+                },
                 Event::Closed(_) | Event::Answer(..) | Event::Drained(_) => {}
             }
         }

@@ -2,9 +2,10 @@
 
 use crate::share::Share;
 use crate::share_words;
-use mn_cli::{Cannot, Result};
+use mn_cli::{Cannot, Error, Result};
 use mn_console::script::{Secret, Typed};
-use mn_msg::{MemberDir, Message, Object, now};
+use mn_msg::{MemberDir, now};
+use serde::Serialize;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, RawFd};
@@ -23,6 +24,8 @@ pub struct ConsoleLog {
     offset: u64,
     /// A line that is not yet written to console.jsonl: when and where it began.
     open: Option<(String, u64, Vec<u8>)>,
+    /// Messages for console.jsonl.
+    pending: Vec<u8>,
 }
 
 impl ConsoleLog {
@@ -31,7 +34,7 @@ impl ConsoleLog {
         let append = |name| dir.map(|dir| dir.append_to(name)).transpose();
         let (record, entries) = (append("console.log")?, append("console.jsonl")?);
         let offset = record.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |data| data.len());
-        Ok(ConsoleLog { record, share: None, entries, offset, open: None })
+        Ok(ConsoleLog { record, share: None, entries, offset, open: None, pending: Vec::new() })
     }
 
     /// Lets others watch at the path `socket`, and type. Without a run directory the record is a file without a name.
@@ -88,29 +91,37 @@ impl ConsoleLog {
             log.write_all(bytes).cannot("write 'console.log'")?;
         }
         if self.entries.is_some() {
+            // What was read together came together.
+            let at = now();
             for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-                self.heard_part(line)?;
+                self.heard_part(line, &at)?;
             }
+            self.write()?;
         } else {
             self.offset += bytes.len() as u64;
         }
         self.share.as_ref().map_or(Ok(()), |share| share.grown(self.offset))
     }
 
-    fn heard_part(&mut self, part: &[u8]) -> Result<()> {
-        let (_, _, line) = self.open.get_or_insert_with(|| (now(), self.offset, Vec::new()));
+    fn heard_part(&mut self, part: &[u8], at: &str) -> Result<()> {
+        let (_, _, line) = self.open.get_or_insert_with(|| (at.to_owned(), self.offset, Vec::new()));
         line.extend_from_slice(part);
         let full = line.len() >= ENTRY || part.ends_with(b"\n");
         self.offset += part.len() as u64;
-        if full { self.flush() } else { Ok(()) }
+        if full { self.end_line() } else { Ok(()) }
+    }
+
+    fn end_line(&mut self) -> Result<()> {
+        match self.open.take() {
+            Some((at, offset, line)) => self.add(&at, offset, "in", &line, None),
+            None => Ok(()),
+        }
     }
 
     /// Writes the line that is still open, as when the board waits for an answer.
     pub fn flush(&mut self) -> Result<()> {
-        match self.open.take() {
-            Some((at, offset, line)) => self.entry(&at, offset, "in", &line, None),
-            None => Ok(()),
-        }
+        self.end_line()?;
+        self.write()
     }
 
     /// Whether a line is open.
@@ -125,13 +136,51 @@ impl ConsoleLog {
     }
 
     fn entry(&mut self, at: &str, offset: u64, direction: &str, bytes: &[u8], by: Option<&str>) -> Result<()> {
-        let Some(file) = &mut self.entries else { return Ok(()) };
-        let mut data = Object::new();
-        data.insert("at".into(), at.into());
-        data.insert("offset".into(), offset.into());
-        data.insert("direction".into(), direction.into());
-        share_words::put(&mut data, bytes);
-        data.extend(by.map(|by| ("by".to_owned(), by.into())));
-        file.write_all(&Message::new("console", data).to_line()?).cannot("write 'console.jsonl'")
+        self.add(at, offset, direction, bytes, by)?;
+        self.write()
     }
+
+    /// Puts a message behind those that are still to be written: a board prints lines by the thousand.
+    fn add(&mut self, at: &str, offset: u64, direction: &str, bytes: &[u8], by: Option<&str>) -> Result<()> {
+        if self.entries.is_none() {
+            return Ok(());
+        }
+        let (text, encoded) = share_words::written(bytes);
+        let entry = Entry { at, offset, direction, text, bytes: encoded, by };
+        let message = Line { v: 1, kind: "console", data: entry };
+        serde_json::to_writer(&mut self.pending, &message)
+            .map_err(|error| Error::wrong(format_args!("cannot write a message: {error}")))?;
+        self.pending.push(b'\n');
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<()> {
+        if let Some(file) = &mut self.entries {
+            file.write_all(&self.pending).cannot("write 'console.jsonl'")?;
+        }
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+/// A message `console`, written without a detour.
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u8,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    data: Entry<'a>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    at: &'a str,
+    offset: u64,
+    direction: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
 }

@@ -31,6 +31,8 @@ const KEYBOARD: Token = Token(5);
 
 /// Reads from the console in one turn, so that a board that floods it cannot keep the rest waiting.
 const READS: usize = 16;
+/// Bytes of one of them.
+const READ: usize = 16 * 1024;
 /// Silence after which the open line is written to console.jsonl.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -64,6 +66,7 @@ pub struct Live {
     /// Calls that were refused at once.
     refused: Vec<Event>,
     typist: Typist,
+    buffer: Box<[u8]>,
     /// Whether the console had more than was read.
     more: bool,
     /// Why the console takes nothing any more.
@@ -113,6 +116,7 @@ impl Live {
             power: None,
             refused: Vec::new(),
             typist: Typist::default(),
+            buffer: vec![0; READ].into(),
             more: true,
             broken: None,
             last_heard: Duration::ZERO,
@@ -289,13 +293,12 @@ impl Live {
 
     /// Reads what is there: all of a turn is one event, as a recording has it.
     fn read(&mut self, log: &mut ConsoleLog, happened: &mut Vec<Event>) -> Result<()> {
-        let mut bytes = [0; 16 * 1024];
         let mut heard = std::mem::take(&mut self.cut);
         let (before, mut closed) = (heard.len(), None);
         self.more = true;
         for _ in 0..READS {
-            match self.console.read(&mut bytes) {
-                Heard::Bytes(count) => heard.extend_from_slice(&bytes[..count]),
+            match self.console.read(&mut self.buffer) {
+                Heard::Bytes(count) => heard.extend_from_slice(&self.buffer[..count]),
                 Heard::Nothing => {
                     self.more = false;
                     break;

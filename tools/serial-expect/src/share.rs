@@ -20,6 +20,8 @@ const TYPED: usize = 16;
 pub struct Told {
     /// How many bytes are recorded.
     pub size: AtomicU64,
+    /// Whether anybody watches.
+    pub watched: AtomicBool,
     /// Whether there will be no more.
     pub ending: AtomicBool,
 }
@@ -46,7 +48,7 @@ impl Share {
         for stream in [&bell, &ringer] {
             stream.set_nonblocking(true).cannot(&what)?;
         }
-        let told = Arc::new(Told { size: AtomicU64::new(size), ending: AtomicBool::new(false) });
+        let told = Arc::new(Told { size: AtomicU64::new(size), watched: false.into(), ending: false.into() });
         let (sender, typed) = sync_channel(TYPED);
         let server = Server::new(listener, history, told.clone(), sender, ringer).cannot(&what)?;
         let waker = server.waker();
@@ -60,7 +62,8 @@ impl Share {
     /// Status 3 when the thread cannot be woken.
     pub fn grown(&self, size: u64) -> Result<()> {
         self.told.size.store(size, Ordering::SeqCst);
-        self.waker.wake().cannot("wake the watchers")
+        // Whoever comes just now finds the size after this.
+        if self.told.watched.load(Ordering::SeqCst) { self.waker.wake().cannot("wake the watchers") } else { Ok(()) }
     }
 
     /// What persons have typed.

@@ -115,6 +115,8 @@ impl Server {
         if events.iter().any(|event| event.token() == LISTENER) {
             self.let_in();
         }
+        // Said before the size is asked for: no growth is missed.
+        self.told.watched.store(!self.watchers.is_empty(), Ordering::SeqCst);
         self.more = false;
         let ids: Vec<usize> = self.watchers.keys().copied().collect();
         for id in ids {

@@ -118,12 +118,18 @@ impl Answer {
     }
 }
 
-/// Puts bytes into a message, as `text` where they are.
-pub fn put(data: &mut Object, bytes: &[u8]) {
+/// How a message holds bytes: as `text` where they are, else as `bytes` in base64.
+pub fn written(bytes: &[u8]) -> (Option<&str>, Option<String>) {
     match std::str::from_utf8(bytes) {
-        Ok(text) => data.insert("text".into(), text.into()),
-        Err(_) => data.insert("bytes".into(), base64::encode(bytes).into()),
-    };
+        Ok(text) => (Some(text), None),
+        Err(_) => (None, Some(base64::encode(bytes))),
+    }
+}
+
+fn put(data: &mut Object, bytes: &[u8]) {
+    let (text, encoded) = written(bytes);
+    data.extend(text.map(|text| ("text".to_owned(), text.into())));
+    data.extend(encoded.map(|encoded| ("bytes".to_owned(), encoded.into())));
 }
 
 fn bytes(message: &Message) -> Option<Vec<u8>> {

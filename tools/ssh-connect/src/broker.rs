@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// This role's place in its group.
 pub struct Member {
@@ -29,8 +29,11 @@ impl Member {
     /// Waits until all of the role that `start` names have sent `lava_start`.
     pub fn start(&mut self, start: &Start, watch: &mut Watch) -> Result<()> {
         let call = Call::Start { role: start.role.clone(), timeout: start.timeout as f64 };
-        let what = format!("start: waited {} s for 'lava_start' of role '{}'", start.timeout, start.role);
-        self.ask(call, watch).map(drop).map_err(|lost| lost.while_doing(&what))
+        let began = Instant::now();
+        self.ask(call, watch).map(drop).map_err(|lost| {
+            let waited = began.elapsed().as_secs();
+            lost.while_doing(&format!("start: waited {waited} s for 'lava_start' of role '{}'", start.role))
+        })
     }
 
     /// Waits for the message that holds the board's address, for at most `limit`.

@@ -15,6 +15,7 @@ mod root;
 mod stage;
 mod stop;
 mod tftp;
+mod uimage;
 mod unpack;
 mod world;
 

@@ -6,6 +6,8 @@ use mn_cli::{Error, Result};
 use mn_msg::Role;
 use mn_msg::role::{Deploy, Device, Overlay, Resource};
 
+use crate::uimage::Header;
+
 /// Everything that stands in the message and is needed here, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -34,6 +36,8 @@ pub struct Download {
     /// The last component of the address.
     pub file_name: String,
     pub compression: Compression,
+    /// What U-Boot wants before it.
+    pub header: Option<Header>,
 }
 
 /// The resources of a tftp deploy.
@@ -136,9 +140,14 @@ impl Plan {
         })
     }
 
-    /// The path of a file as TFTP has it.
+    /// The path of a file as TFTP has it; one with a header has the name that LAVA gives it.
     pub fn tftp_path(&self, download: &Download) -> String {
-        format!("{}/{}/{}", self.job_id, download.what.name(), download.staged_name())
+        let name = match (download.header, download.what) {
+            (Some(_), What::Kernel) => "uImage".to_owned(),
+            (Some(_), _) => format!("{}.uboot", download.staged_name()),
+            (None, _) => download.staged_name().to_owned(),
+        };
+        format!("{}/{}/{name}", self.job_id, download.what.name())
     }
 
     /// The download of `what`, if the job has it.
@@ -169,7 +178,8 @@ impl Download {
                 )));
             }
         };
-        Ok(Download { what, resource: resource.clone(), file_name: file_name.to_owned(), compression })
+        let header = resource.uimage.as_ref().map(|image| Header::new(image, what)).transpose()?;
+        Ok(Download { what, resource: resource.clone(), file_name: file_name.to_owned(), compression, header })
     }
 
     /// The name under which the file is staged: without the suffix of the compression that was taken off.

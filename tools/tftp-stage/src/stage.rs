@@ -57,6 +57,7 @@ impl Stage {
             self.fill_root(root, &files)?;
         }
         self.extend_ramdisk(&tftp, &files)?;
+        self.add_headers(&tftp)?;
         if self.options.servers == Servers::Own {
             self.world().serve(self.address, &tftp, root.as_deref())?;
             self.say("serve", &format!("serving at {}", self.address));
@@ -144,6 +145,16 @@ impl Stage {
         let path = tftp.join(self.plan.tftp_path(ramdisk));
         ramdisk::append(&path, &ramdisk.resource.url, archives, &self.stop)?;
         self.say("ramdisk", "added what belongs into the ramdisk");
+        Ok(())
+    }
+
+    /// The last that is done to a file: a header has the checksum of all that follows.
+    fn add_headers(&self, tftp: &Path) -> Result<()> {
+        for download in &self.plan.resources {
+            let Some(header) = download.header else { continue };
+            header.put_before(&tftp.join(self.plan.tftp_path(download)), &self.stop)?;
+            self.say("header", &format!("{}: put U-Boot's header before it", download.what.name()));
+        }
         Ok(())
     }
 

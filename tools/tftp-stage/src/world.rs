@@ -61,10 +61,7 @@ impl World {
         self.tftp = None;
         let mut result = Ok(());
         while let Some((path, held)) = self.directories.pop() {
-            let removed = match fs::remove_dir_all(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                removed => removed.cannot(format_args!("remove '{}'", path.display())),
-            };
+            let removed = remove(&path).cannot(format_args!("remove '{}'", path.display()));
             result = result.and(removed.and_then(|()| held.release()));
         }
         result
@@ -75,4 +72,51 @@ impl World {
 fn make(path: &Path) -> std::io::Result<()> {
     fs::create_dir(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o755))
+}
+
+/// Removes a directory with all that is in it, or that somebody writes there meanwhile: a board may still be on, and
+/// served by others.
+fn remove(path: &Path) -> std::io::Result<()> {
+    const TRIES: usize = 100;
+    let mut removed = fs::remove_dir_all(path);
+    for _ in 1..TRIES {
+        match &removed {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => removed = fs::remove_dir_all(path),
+            _ => break,
+        }
+    }
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    #[test]
+    fn a_directory_is_removed_while_somebody_writes_into_it() {
+        // Not every time the writer comes between.
+        for _ in 0..10 {
+            let place = tempfile::tempdir().unwrap();
+            remove_while_somebody_writes(&place.path().join("root"));
+        }
+    }
+
+    fn remove_while_somebody_writes(root: &Path) {
+        let logs = root.join("logs");
+        fs::create_dir_all(&logs).unwrap();
+        let writer = std::thread::spawn({
+            let logs = logs.clone();
+            move || (0_u64..).take_while(|number| File::create(logs.join(number.to_string())).is_ok()).count()
+        });
+        while !logs.join("9").exists() {
+            std::thread::yield_now();
+        }
+        remove(root).unwrap();
+        assert!(writer.join().unwrap() > 9);
+        assert!(!root.exists());
+    }
 }

@@ -57,7 +57,9 @@ impl Dialogue {
         let first = report.message.lines().next().unwrap_or_default();
         let text = format!("{what}: '{}'", first.trim());
         let fatal = json!({"kind": report.kind, "message": report.message});
-        self.kernel_record("fail", Some(fatal), now, acts);
+        if !self.tries_again(now) {
+            self.kernel_record("fail", Some(fatal), now, acts);
+        }
         self.fail(Fault::Dead, text, now, acts);
     }
 
@@ -75,9 +77,29 @@ impl Dialogue {
         self.fail(Fault::Timeout, text, now, acts);
     }
 
+    pub(super) fn tries_again(&self, now: Duration) -> bool {
+        self.retries.left > 0 && now.saturating_add(self.retries.interval) < self.end
+    }
+
+    /// From the first step; an attempt that was not the last leaves no records of what failed in it.
+    pub(super) fn begin_again(&mut self, now: Duration, acts: &mut Vec<Act>) {
+        self.retries.next = None;
+        self.expect.take_unread();
+        self.at = 0;
+        self.run(now, acts);
+    }
+
     pub(super) fn fail(&mut self, fault: Fault, text: String, now: Duration, acts: &mut Vec<Act>) {
-        self.over = true;
         let name = self.step.name.clone();
+        if self.tries_again(now) {
+            self.retries.left -= 1;
+            self.retries.next = Some(now + self.retries.interval);
+            (self.wait, self.settle, self.dying, self.step) = (None, None, None, Step::default());
+            self.expect.take_unread();
+            acts.push(Act::Step(name.clone(), format!("trying again, as {name}: {text}")));
+            return;
+        }
+        self.over = true;
         self.end_step(now, "fail", acts);
         acts.push(Act::Fail(fault, format!("{name}: {text}")));
     }

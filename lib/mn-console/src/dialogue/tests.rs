@@ -282,3 +282,98 @@ fn what_follows_the_last_prompt_is_handed_on() {
     assert_eq!(bench.acts.last(), Some(&Act::Ready));
     assert_eq!(bench.dialogue.into_unread(), b" <LAVA");
 }
+
+#[test]
+fn a_boot_that_fails_is_tried_again_from_its_reset() {
+    let boot = Boot { attempts: Some(2), interval: Some(5), ..boot() };
+    let bench = Bench::new(&boot).powered().push("'c' for a command-line\r\ngrub> ").settled();
+    let bench = bench.push("error: no such device: hd0.\r\n");
+    let again = "trying again, as bootloader-commands: the bootloader failed: 'error: no such device: hd0.'";
+    assert_eq!(bench.acts.last(), Some(&Act::Step("bootloader-commands".into(), again.into())));
+    assert_eq!(bench.dialogue.next_tick(), Some(bench.now + seconds(4)));
+    let bench = bench.push("what the board said before its reset: grub> ").after(5);
+    assert_eq!(bench.acts.iter().filter(|act| **act == Act::Power("hard_reset".into())).count(), 2);
+    let bench = bench.powered().push("'c' for a command-line\r\ngrub> ").settled();
+    let bench = bench.push("linux\r\ngrub> boot\r\nLinux version 6\r\nlogin: ").push("root@board:~# ");
+    let bench = bench.push("root@board:~# ");
+    assert_eq!(bench.typed(), "c\nlinux 7/vmlinuz\nc\nlinux 7/vmlinuz\nboot\nroot\n\n");
+    assert_eq!(bench.acts.last(), Some(&Act::Ready));
+    assert!(bench.records().iter().all(|(_, result)| *result == "pass"), "{:?}", bench.records());
+}
+
+#[test]
+fn the_last_attempt_fails_the_boot_and_says_why() {
+    let boot = Boot { attempts: Some(2), ..boot() };
+    let died = "Linux version 6\r\nKernel panic - not syncing: x\r\n---[ end Kernel panic - not syncing: x ]---\r\n";
+    let bench = Bench::new(&boot).powered().push("'c' for a command-line\r\ngrub> ").settled();
+    let bench = bench.push("linux\r\ngrub> ").push(died).after(5);
+    assert!(!bench.records().iter().any(|(_, result)| *result == "fail"), "{:?}", bench.records());
+    let bench = bench.powered().push("'c' for a command-line\r\ngrub> ").after(100);
+    assert_eq!(bench.failure().0, Fault::Timeout);
+    assert_eq!(bench.records().last(), Some(&("bootloader-commands", "fail")));
+}
+
+#[test]
+fn no_attempt_begins_after_the_boots_time() {
+    for interval in [2000, u64::MAX] {
+        let boot = Boot { attempts: Some(u32::MAX), interval: Some(interval), ..boot() };
+        let bench = Bench::new(&boot).powered().push("'c' for a command-line\r\ngrub> ").settled();
+        let bench = bench.push("error: no such device: hd0.\r\n");
+        assert_eq!(bench.failure().0, Fault::Lab);
+    }
+}
+
+#[test]
+fn the_jobs_own_word_for_a_failed_boot_ends_it() {
+    let login = json!({"step": "login", "login_prompt": "login:", "username": "root", "prompts": ["root@board:"],
+        "failure_message": "emergency mode", "kernel_messages": true, "name": "login-action", "timeout": 60});
+    let bench = Bench::new(&boot_of(json!([login]))).push("You are in emergency mode.\r\nlogin: ");
+    let text = "login-action: the board says that it has failed: 'You are in emergency mode.'";
+    assert_eq!(bench.failure(), (Fault::No, text));
+}
+
+#[test]
+fn a_step_has_its_own_line_ending() {
+    let menu = json!({"step": "choose", "prompt": "Start:", "item": "{KERNEL}", "item_markup": ["[", "]"],
+        "item_class": "0-9", "separator": " ", "fallback": "Shell", "line_ending": "\r\n", "name": "m", "timeout": 60});
+    let answer = json!({"step": "commands", "prompt": "address:", "lines": ["{KERNEL}"], "line_ending": "\r",
+        "name": "m", "timeout": 60});
+    let bench = Bench::new(&boot_of(json!([menu, answer]))).push("[1] Shell\r\n[2] 7/vmlinuz\r\nStart: ");
+    assert_eq!(bench.push("The address: ").settled().typed(), "2\r\n7/vmlinuz\r");
+}
+
+/// A board with U-Boot, up to what is typed at its prompt.
+fn uboot(first: Value) -> Bench {
+    let steps = json!([
+        first,
+        {"step": "expect", "patterns": ["stop autoboot"], "name": "bootloader-interrupt", "timeout": 60},
+        {"step": "send", "text": "", "newline": true, "name": "bootloader-interrupt", "timeout": 60},
+        {"step": "commands", "prompt": "=>", "lines": ["bootz"], "name": "bootloader-commands", "timeout": 60},
+    ]);
+    let bench = Bench::new(&boot_of(steps)).powered();
+    bench.push("\r\nU-Boot SPL 2022.04\r\nHit any key to stop autoboot: 3").push("\r\n=> ")
+}
+
+#[test]
+fn the_first_words_of_uboot_are_those_of_the_reset_that_was_asked_for() {
+    let reset = json!({"step": "power", "command": "hard_reset", "name": "reset-device", "timeout": 60});
+    let bench = uboot(reset).settled();
+    assert_eq!((bench.typed().as_str(), bench.acts.last()), ("\nbootz\n", Some(&Act::Ready)));
+}
+
+#[test]
+fn a_board_that_begins_again_at_its_prompt_has_reset_itself() {
+    let reset = json!({"step": "power", "command": "hard_reset", "name": "reset-device", "timeout": 60});
+    let bench = uboot(reset).push("\r\nU-Boot SPL 2022.04\r\n");
+    assert_eq!(bench.failure().1, "bootloader-commands: the board has reset itself: 'U-Boot SPL 2022.04'");
+}
+
+#[test]
+fn a_power_switch_that_fails_once_is_tried_again() {
+    let mut bench = Bench::new(&Boot { attempts: Some(2), ..boot() });
+    let acts = bench.dialogue.unpowered("the switch is stuck", bench.now).unwrap();
+    assert!(matches!(&acts[..], [.., Act::Step(..)]), "{acts:?}");
+    let mut bench = bench.after(5);
+    assert_eq!(bench.acts.iter().filter(|act| **act == Act::Power("hard_reset".into())).count(), 2);
+    assert_eq!(bench.dialogue.unpowered("the switch is stuck", bench.now), None);
+}

@@ -1,5 +1,5 @@
 use crate::control::Request;
-use crate::fault::Fault;
+use crate::model::Model;
 use clap::{Parser, Subcommand};
 use mn_cli::{Error, Result};
 use std::path::PathBuf;
@@ -9,16 +9,16 @@ pub enum Work {
     Serve(ServeOptions),
     Ask { directory: PathBuf, request: Request },
     Console { directory: PathBuf },
-    Machine { faults: Vec<Fault> },
-    Board { faults: Vec<Fault> },
+    Machine(Model),
+    Board(Model),
 }
 
 /// How a board is served.
 pub struct ServeOptions {
     /// Where the sockets `control` and `console` are.
     pub directory: PathBuf,
-    /// What goes wrong on this board.
-    pub faults: Vec<Fault>,
+    /// Which board it is, and what goes wrong on it.
+    pub model: Model,
     /// The descriptor on which readiness is said, by one newline.
     pub ready_fd: Option<u32>,
 }
@@ -37,9 +37,8 @@ struct Cli {
 enum Verb {
     /// Be the board, its power and its console until a signal comes
     Serve {
-        /// Let something go wrong; may be given more than once
-        #[arg(long, value_name = "NAME")]
-        fault: Vec<Fault>,
+        #[command(flatten)]
+        model: Model,
         /// Write a newline to this descriptor once the sockets are there
         #[arg(long, value_name = "N")]
         ready_fd: Option<u32>,
@@ -56,10 +55,10 @@ enum Verb {
     Console,
     /// The powered board: its namespaces and its cable
     #[command(hide = true)]
-    Machine { fault: Vec<Fault> },
+    Machine(Model),
     /// The board's processor: process 1 in those namespaces
     #[command(hide = true)]
-    Board { fault: Vec<Fault> },
+    Board(Model),
 }
 
 /// Reads the command line and BOARD_MODEL_DIR.
@@ -69,15 +68,13 @@ pub fn read() -> Result<Work> {
     let directory = || directory.ok_or_else(|| Error::usage("no directory given: use --dir or set BOARD_MODEL_DIR"));
     let ask = |request, directory| Work::Ask { request, directory };
     Ok(match cli.verb {
-        Verb::Serve { fault, ready_fd } => {
-            Work::Serve(ServeOptions { directory: directory()?, faults: fault, ready_fd })
-        }
+        Verb::Serve { model, ready_fd } => Work::Serve(ServeOptions { directory: directory()?, model, ready_fd }),
         Verb::On => ask(Request::On, directory()?),
         Verb::Off => ask(Request::Off, directory()?),
         Verb::Reset => ask(Request::Reset, directory()?),
         Verb::Status => ask(Request::Status, directory()?),
         Verb::Console => Work::Console { directory: directory()? },
-        Verb::Machine { fault } => Work::Machine { faults: fault },
-        Verb::Board { fault } => Work::Board { faults: fault },
+        Verb::Machine(model) => Work::Machine(model),
+        Verb::Board(model) => Work::Board(model),
     })
 }

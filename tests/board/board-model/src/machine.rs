@@ -1,6 +1,6 @@
 use crate::cable;
-use crate::fault::Fault;
 use crate::leash;
+use crate::model::Model;
 use mn_cli::{Cannot, Result, Status};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{getppid, pause};
@@ -14,7 +14,7 @@ const FORBIDDEN: &str = "-sys_module,-sys_time,-sys_rawio,-mknod,-syslog";
 
 /// Gives a board its namespaces and its cable, starts its processor and waits for its end: with the signal that
 /// reboot(2) in a process namespace ends process 1 by. Runs with the console as standard output.
-pub fn run(faults: &[Fault]) -> Result<Status> {
+pub fn run(model: &Model) -> Result<Status> {
     leash::tie_to_parent()?;
     enter_namespaces()?;
     let myself = std::env::current_exe().cannot("find this program")?;
@@ -22,7 +22,7 @@ pub fn run(faults: &[Fault]) -> Result<Status> {
         .args(["--bounding-set", FORBIDDEN])
         .arg(myself)
         .arg("board")
-        .args(faults.iter().map(|fault| fault.name()))
+        .args(model.arguments())
         .stdin(Stdio::piped())
         .spawn()
         .cannot("run 'setpriv'")?;

@@ -1,7 +1,7 @@
 //! board-model - a board without an emulator
 //!
 //! The dialogue of a mustang on a console socket: UEFI, its boot menu, GRUB with a real TFTP client, and then the
-//! staged root directory as a container. For tests of a whole job that take seconds where an emulator takes a minute.
+//! staged root directory as a container; or that of a BeagleBone with U-Boot. For tests of a whole job that take seconds where an emulator takes a minute.
 
 mod board;
 mod buffer;
@@ -16,6 +16,7 @@ mod kernel;
 mod leash;
 mod line;
 mod machine;
+mod model;
 mod packet;
 mod port;
 mod power;
@@ -24,6 +25,8 @@ mod screen;
 mod serve;
 mod session;
 mod tftp;
+mod uboot;
+mod uboot_session;
 mod uefi;
 
 use cli::Work;
@@ -39,7 +42,7 @@ fn work() -> Result<Status> {
         Work::Serve(options) => serve::run(&options),
         Work::Ask { directory, request } => control::ask(&directory, request),
         Work::Console { directory } => console::join(&directory),
-        Work::Machine { faults } => machine::run(&faults),
-        Work::Board { faults } => board::run(&faults),
+        Work::Machine(model) => machine::run(&model),
+        Work::Board(model) => board::run(&model),
     }
 }

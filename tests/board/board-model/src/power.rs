@@ -1,6 +1,6 @@
 use crate::cable;
-use crate::fault::Fault;
 use crate::line::Line;
+use crate::model::Model;
 use mn_cli::{Cannot, Result};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use std::os::fd::AsFd;
@@ -23,12 +23,12 @@ pub enum End {
 
 impl Machine {
     /// Switches a board on.
-    pub fn on(faults: &[Fault]) -> Result<Self> {
+    pub fn on(model: &Model) -> Result<Self> {
         let line = Line::new()?;
         let console = line.board().as_fd().try_clone_to_owned().cannot("copy a descriptor")?;
         let supervisor = Command::new("/proc/self/exe")
             .arg("machine")
-            .args(faults.iter().map(|fault| fault.name()))
+            .args(model.arguments())
             .stdin(Stdio::piped())
             .stdout(console)
             .spawn()

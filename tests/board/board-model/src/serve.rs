@@ -1,7 +1,7 @@
 use crate::cable;
 use crate::cli::ServeOptions;
 use crate::control::{self, Request};
-use crate::fault::Fault;
+use crate::model::Model;
 use crate::port::Port;
 use crate::power::{End, Machine};
 use mn_cli::{Cannot, Error, Result, Signals, Status};
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 /// The board as the lab sees it: a power switch, a console socket, and the machine while it has power.
 struct Bench {
-    faults: Vec<Fault>,
+    model: Model,
     machine: Option<Machine>,
     port: Port,
     control: Door,
@@ -33,7 +33,7 @@ pub fn run(options: &ServeOptions) -> Result<Status> {
     set_child_subreaper(true).cannot("become the reaper of orphans")?;
     cable::make_lab()?;
     let mut bench = Bench {
-        faults: options.faults.clone(),
+        model: options.model.clone(),
         machine: None,
         port: Port::default(),
         control,
@@ -101,7 +101,7 @@ impl Bench {
             self.machine = None;
         }
         if end == Some(End::Reboot) {
-            self.machine = Some(Machine::on(&self.faults)?);
+            self.machine = Some(Machine::on(&self.model)?);
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Bench {
             self.machine = None;
         }
         if matches!(request, Request::On | Request::Reset) && self.machine.is_none() {
-            self.machine = Some(Machine::on(&self.faults)?);
+            self.machine = Some(Machine::on(&self.model)?);
         }
         Ok(match (request, &self.machine) {
             (Request::Status, Some(_)) => "on",

@@ -12,8 +12,8 @@ pub enum Failure {
     Network,
 }
 
-/// Fetches a file and counts its bytes.
-pub fn fetch(file: &NetFile) -> Result<u64, Failure> {
+/// Fetches a file.
+pub fn fetch(file: &NetFile) -> Result<Vec<u8>, Failure> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(|_| Failure::Network)?;
     socket.set_read_timeout(Some(Duration::from_secs(1))).map_err(|_| Failure::Network)?;
     let mut transfer = Transfer {
@@ -23,10 +23,10 @@ pub fn fetch(file: &NetFile) -> Result<u64, Failure> {
         request: packet::read_request(&file.path),
         block_size: 512,
         expected: 1,
-        total: 0,
+        bytes: Vec::new(),
     };
     while !transfer.step()? {}
-    Ok(transfer.total)
+    Ok(transfer.bytes)
 }
 
 struct Transfer {
@@ -38,7 +38,7 @@ struct Transfer {
     request: Vec<u8>,
     block_size: usize,
     expected: u16,
-    total: u64,
+    bytes: Vec<u8>,
 }
 
 impl Transfer {
@@ -72,7 +72,7 @@ impl Transfer {
                 false
             }
             Some(Packet::Data { block, bytes }) if block == self.expected => {
-                self.total += bytes.len() as u64;
+                self.bytes.extend_from_slice(bytes);
                 self.request = packet::acknowledge(block).to_vec();
                 self.expected = block.wrapping_add(1);
                 bytes.len() < self.block_size

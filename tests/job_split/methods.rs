@@ -1,0 +1,332 @@
+//! Every boot method as a list of steps; the dictionaries are of the kind that LAVA's templates give.
+
+use crate::splitting::{device, file, roles, split};
+use pumice_tests::data;
+use serde_json::{Value, json};
+
+/// A job for one board; `{}` stands for its boot block.
+const JOB: &str = "job_name: one board
+device_type: board
+visibility: public
+timeouts: {job: {minutes: 20}}
+actions:
+- deploy:
+    to: tftp
+    kernel: {url: 'http://files.example/zImage', type: zimage}
+    ramdisk: {url: 'http://files.example/initrd.gz', compression: gz}
+    dtb: {url: 'http://files.example/board.dtb'}
+- boot: {}
+- test: {definitions: [{from: git, repository: 'http://files.example/t.git', path: a.yaml, name: a}]}
+";
+
+/// A dictionary; `{}` stands for its constants and methods.
+const BOARD: &str = "hostname: board-1
+devicetype: board
+commands: {connect: telnet lab 7001, hard_reset: pdu cycle 1, power_off: pdu off 1}
+{}";
+
+const WORDS: &str = "kernel-start-message: Linux version, shutdown-message: going down";
+
+fn board(constants: &str, methods: &str) -> String {
+    let rest = format!("constants: {{{WORDS}, {constants}}}\nactions: {{boot: {{methods: {{{methods}}}}}}}\n");
+    BOARD.replace("{}", &rest)
+}
+
+fn boot(block: &str, board: &str) -> Value {
+    let board = file(board);
+    let role = &roles(&split(&["--device", &device(&board)], &JOB.replace("{}", block)))[0];
+    assert_eq!(role.get("unsupported"), None);
+    role["actions"][1].clone()
+}
+
+/// The steps without those that every boot ends with, which are looked at here; all have the time of the boot.
+fn steps(block: &str, board: &str) -> Vec<Value> {
+    let boot = boot(block, board);
+    let mut steps = boot["dialogue"].as_array().expect("a list").clone();
+    for step in &mut steps {
+        assert_eq!(step["timeout"], 60, "{step}");
+        step.as_object_mut().expect("an object").remove("timeout");
+    }
+    assert_eq!(steps.pop().expect("a step")["step"], "shell");
+    assert_eq!(steps.pop().expect("a step")["step"], "login");
+    let errors = steps.last().and_then(|step| step.get("errors")).cloned();
+    let kernel = json!({"step": "kernel", "pattern": "Linux version", "name": "auto-login-action"});
+    let mut last = steps.pop().expect("a step");
+    last.as_object_mut().expect("an object").remove("errors");
+    assert_eq!((last, errors.is_none_or(|errors| errors.is_array())), (kernel, true));
+    steps
+}
+
+fn reset() -> Value {
+    json!({"step": "power", "command": "hard_reset", "name": "reset-device"})
+}
+
+fn expect(pattern: &str, name: &str) -> Value {
+    json!({"step": "expect", "patterns": [pattern], "name": name})
+}
+
+fn send(text: &str, newline: bool, name: &str) -> Value {
+    json!({"step": "send", "text": text, "newline": newline, "name": name})
+}
+
+const TIME: &str = "prompts: ['#'], timeout: {minutes: 1}";
+
+#[test]
+fn grub_is_stopped_by_a_key_without_a_newline() {
+    let board = board(
+        "grub: {interrupt-prompt: for a command-line, interrupt-character: c, interrupt-newline: false}",
+        "grub: {parameters: {bootloader_prompt: 'grub>'}, ramdisk: {commands: ['initrd {RAMDISK}', boot]}}",
+    );
+    let steps = steps(&format!("{{method: grub, commands: ramdisk, {TIME}}}"), &board);
+    let interrupt = "bootloader-interrupt";
+    let commands = json!({"step": "commands", "prompt": "grub>", "lines": ["initrd {RAMDISK}", "boot"],
+        "character_delay": 0, "name": "bootloader-commands"});
+    let expected = [reset(), expect("for a command-line", interrupt), send("c", false, interrupt), commands];
+    assert_eq!(steps, expected);
+}
+
+#[test]
+fn ipxe_is_stopped_by_a_control_key() {
+    let board = board(
+        "ipxe: {interrupt-prompt: Press Ctrl-B, interrupt_ctrl_list: [b], error-messages: [Connection timed out]}",
+        "ipxe: {parameters: {bootloader_prompt: 'iPXE>'}, ramdisk: {commands: [dhcp net0, \
+         'kernel tftp://{SERVER_IP}/{KERNEL}', 'initrd tftp://{SERVER_IP}/{RAMDISK}', boot]}}",
+    );
+    let steps = steps(&format!("{{method: ipxe, commands: ramdisk, {TIME}}}"), &board);
+    let interrupt = "bootloader-interrupt";
+    let lines = ["dhcp net0", "kernel tftp://{SERVER_IP}/{KERNEL}", "initrd tftp://{SERVER_IP}/{RAMDISK}", "boot"];
+    let commands = json!({"step": "commands", "prompt": "iPXE>", "lines": lines, "character_delay": 0,
+        "errors": ["Connection timed out"], "name": "bootloader-commands"});
+    assert_eq!(steps, [reset(), expect("Press Ctrl-B", interrupt), send("\u{2}", false, interrupt), commands]);
+}
+
+#[test]
+fn barebox_ends_with_its_last_words() {
+    let board = board(
+        r#"barebox: {interrupt-prompt: Hit m for menu, interrupt-character: "\n", final-message: Starting kernel,
+           error-messages: ['ERROR: .*']}"#,
+        "barebox: {parameters: {bootloader_prompt: barebox, interrupt_prompt: stop autoboot}, \
+         ramdisk: {commands: ['bootm -r /mnt/tftp/{RAMDISK} /mnt/tftp/{KERNEL}']}}",
+    );
+    let steps = steps(&format!("{{method: barebox, commands: ramdisk, {TIME}}}"), &board);
+    let interrupt = "bootloader-interrupt";
+    let lines = ["bootm -r /mnt/tftp/{RAMDISK} /mnt/tftp/{KERNEL}"];
+    let commands = json!({"step": "commands", "prompt": "barebox", "lines": lines, "character_delay": 0,
+        "final_message": "Starting kernel", "errors": ["ERROR: .*"], "name": "bootloader-commands"});
+    assert_eq!(steps, [reset(), expect("stop autoboot", interrupt), send("\n", true, interrupt), commands]);
+}
+
+#[test]
+fn a_bootloader_that_waits_by_itself_is_not_stopped() {
+    let board = board(
+        "grub: {interrupt-prompt: x}",
+        "grub: {parameters: {bootloader_prompt: 'grub>', needs_interrupt: false}, line_separator: dos}",
+    );
+    let steps = steps(&format!("{{method: grub, commands: [boot], reset: false, {TIME}}}"), &board);
+    let commands = json!({"step": "commands", "prompt": "grub>", "lines": ["boot"], "character_delay": 0,
+        "line_ending": "\r\n", "name": "bootloader-commands"});
+    assert_eq!(steps, [commands]);
+}
+
+#[test]
+fn a_menu_is_walked_through_to_the_firmwares_last_words() {
+    let board = board(
+        "x: y",
+        "uefi-menu: {parameters: {interrupt_prompt: selection will start in, interrupt_string: ' ', \
+         item_markup: ['[', ']'], item_class: 0-9, separator: ' ', bootloader_prompt: 'Start:', boot_message: Loaded}, \
+         nfs: [{select: {items: [Boot Manager], fallback: Manage, wait: 'path:'}}, {select: {enter: '{KERNEL}', wait: 'Go:'}}, \
+         {select: {items: ['{TEST_MENU_NAME}']}}]}",
+    );
+    let interrupt = "uefi-menu-interrupt";
+    let selector = "uefi-menu-selector";
+    let choose = |prompt: &str, item: &str| {
+        json!({"step": "choose", "prompt": prompt, "item": item, "item_markup": ["[", "]"], "item_class": "0-9",
+               "separator": " ", "name": selector})
+    };
+    let mut first = choose("Start:", "Boot Manager");
+    first["fallback"] = json!("Manage");
+    let path = json!({"step": "commands", "prompt": "path:", "lines": ["{KERNEL}"], "character_delay": 0,
+        "line_ending": "\r", "name": selector});
+    let expected = [
+        reset(),
+        expect("selection will start in", interrupt),
+        send(" ", false, interrupt),
+        first,
+        path,
+        choose("Go:", "LAVA nfs test image"),
+        expect("Loaded", selector),
+    ];
+    assert_eq!(steps(&format!("{{method: uefi-menu, commands: nfs, {TIME}}}"), &board), expected);
+}
+
+#[test]
+fn a_board_that_boots_by_itself_is_only_reset() {
+    let power = "pre_os_command: relay os, hard_reset";
+    let board = board("x: y", "minimal: ").replace("hard_reset", power);
+    assert_eq!(steps(&format!("{{method: minimal, {TIME}}}"), &board), [reset()]);
+    let before = json!({"step": "power", "command": "pre_os_command", "name": "pre-os-command"});
+    assert_eq!(steps(&format!("{{method: minimal, pre_os_command: true, {TIME}}}"), &board), [before, reset()]);
+    assert_eq!(steps(&format!("{{method: minimal, reset: false, {TIME}}}"), &board), [] as [Value; 0]);
+}
+
+#[test]
+fn a_board_without_a_reset_is_switched_or_told_to_restart() {
+    let told = board("x: y", "minimal: ").replace("hard_reset: pdu cycle 1, ", "");
+    let name = "send-reboot-commands";
+    let down = expect("going down", name);
+    let lines = ["reboot", "reboot -n", "reboot -nf"].map(|line| send(line, true, name));
+    let minimal = format!("{{method: minimal, {TIME}}}");
+    assert_eq!(steps(&minimal, &told), [lines.as_slice(), std::slice::from_ref(&down)].concat());
+    let own = format!("{{method: minimal, soft_reboot: shutdown -r now, {TIME}}}");
+    assert_eq!(steps(&own, &told), [send("shutdown -r now", true, name), down]);
+    let switched = told.replace("power_off", "power_on: pdu on 1, power_off");
+    let power = |command: &str| json!({"step": "power", "command": command, "name": "reset-device"});
+    assert_eq!(steps(&minimal, &switched), [power("power_off"), power("power_on")]);
+}
+
+#[test]
+fn attempts_share_the_time_of_a_boot() {
+    let board = board("failure_retry: 1, boot_retry: 2", "minimal: ");
+    let boot_of =
+        |more: &str| boot(&format!("{{method: minimal, prompts: ['#'], timeout: {{minutes: 1}}{more}}}"), &board);
+    let by_board = boot_of("");
+    assert_eq!((&by_board["attempts"], by_board.get("interval")), (&json!(2), None));
+    assert_eq!(by_board["dialogue"][0]["timeout"], 30);
+    let named = boot_of(", failure_retry: 3, failure_retry_interval: 7, timeouts: {login-action: {seconds: 50}}");
+    assert_eq!((&named["attempts"], &named["interval"], &named["timeout"]), (&json!(3), &json!(7), &json!(60)));
+    let times: Vec<_> = named["dialogue"].as_array().expect("a list").iter().map(|step| &step["timeout"]).collect();
+    assert_eq!(times, [20, 20, 50, 20]);
+}
+
+#[test]
+fn a_boot_without_a_shell_ends_with_its_own_words() {
+    let board = board("grub: {interrupt-prompt: x}", "grub: {parameters: {bootloader_prompt: 'grub>'}}");
+    let job = "{method: grub, commands: [boot], boot_finished: [Power down, Restarting], failure_message: it failed}";
+    let last = boot(job, &board)["dialogue"].as_array().expect("a list").last().cloned();
+    let expected = json!({"step": "expect", "patterns": ["Power down", "Restarting"], "errors": ["it failed"],
+        "name": "installer-wait", "timeout": 30});
+    assert_eq!(last, Some(expected));
+}
+
+/// The dictionary of a BeagleBone as LAVA renders it, with another text in place of the first.
+fn beaglebone(old: &str, new: &str) -> String {
+    let text = std::fs::read_to_string(data("devices/beaglebone-black.yaml")).expect("the dictionary is there");
+    assert!(text.contains(old), "{old}");
+    text.replace("devicetype: beaglebone-black", "devicetype: board").replace(old, new)
+}
+
+fn uboot(job: &str, board: &str) -> Value {
+    let board = file(board);
+    let block = format!(
+        "{{method: u-boot, commands: [\"tftp {{KERNEL_ADDR}} {{KERNEL}}\", \"tftp {{RAMDISK_ADDR}} x\", \
+                         \"tftp {{TEE_ADDR}} {{TEE}}\", \"{{BOOTX}}\"], {TIME}}}"
+    );
+    roles(&split(&["--device", &device(&board)], &job.replace("{}", &block)))[0].clone()
+}
+
+/// The typed lines, and the headers of kernel and ramdisk.
+fn typed(role: &Value) -> (Vec<&str>, [Option<&Value>; 2]) {
+    let dialogue = role["actions"][1]["dialogue"].as_array().expect("a list");
+    let commands = dialogue.iter().find(|step| step["step"] == "commands").expect("the commands");
+    let lines = commands["lines"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let resources = role["actions"][0]["resources"].as_array().expect("a list");
+    let header = |name| resources.iter().find(|resource| resource["name"] == name).and_then(|r| r.get("uimage"));
+    (lines, [header("kernel"), header("ramdisk")])
+}
+
+#[test]
+fn uboot_is_told_the_addresses_of_the_kernels_kind() {
+    let arm = json!({"arch": "arm"});
+    let fetch = ["tftp 0x82000000 {KERNEL}", "tftp 0x83000000 x"];
+    let role = uboot(JOB, &beaglebone("x", "x"));
+    let lines = [fetch.as_slice(), &["bootz 0x82000000 0x83000000 0x88000000"]].concat();
+    assert_eq!(typed(&role), (lines, [None, Some(&arm)]));
+    let interrupt = &role["actions"][1]["dialogue"];
+    assert_eq!(interrupt[1]["patterns"], json!(["Hit any key to stop autoboot"]));
+    assert_eq!((&interrupt[2]["text"], &interrupt[2]["newline"]), (&json!(""), &json!(true)));
+    assert_eq!(
+        (&interrupt[3]["prompt"], &interrupt[3]["final_message"]),
+        (&json!("U-Boot"), &json!("Starting kernel"))
+    );
+
+    let raw = uboot(JOB, &beaglebone("add_header: u-boot", "add_header: raw"));
+    let lines = [fetch.as_slice(), &["bootz 0x82000000 0x83000000:${initrd_size} 0x88000000"]].concat();
+    assert_eq!(typed(&raw), (lines, [None, None]));
+
+    let without = uboot(JOB, &beaglebone("add_header: u-boot", "add_header:"));
+    let lines = vec!["tftp 0x82000000 {KERNEL}", "tftp - x", "bootz 0x82000000 - 0x88000000"];
+    assert_eq!(typed(&without), (lines, [None, None]));
+}
+
+#[test]
+fn a_kernel_that_the_board_cannot_start_as_it_is_gets_a_header() {
+    let arm = json!({"arch": "arm"});
+    let lines = vec!["tftp 0x82000000 {KERNEL}", "tftp 0x83000000 x", "bootm 0x82000000 0x83000000 0x88000000"];
+    let header = json!({"arch": "arm", "load": 0x8200_0000u32, "entry": 0x8200_0000u32});
+    let image = JOB.replace("type: zimage", "type: image");
+    let board = beaglebone("x", "x");
+    assert_eq!(typed(&uboot(&image, &board)), (lines.clone(), [Some(&header), Some(&arm)]));
+    let uimage = JOB.replace("type: zimage", "type: uimage");
+    assert_eq!(typed(&uboot(&uimage, &board)), (lines.clone(), [None, Some(&arm)]));
+    let moved = beaglebone("  pass:\n", "  text_offset: '0x80008000'\n").replace("use_xip: false", "use_xip: true");
+    let header = json!({"arch": "arm", "load": 0x8000_8000u32, "entry": 0x8000_8040u32});
+    assert_eq!(typed(&uboot(&image, &moved)), (lines, [Some(&header), Some(&arm)]));
+}
+
+#[test]
+fn what_is_missing_for_uboot_is_named() {
+    let refused = |job: &str, board: &str| {
+        let board = file(board);
+        let job = job.replace("{}", &format!("{{method: u-boot, commands: nfs, {TIME}}}"));
+        let outcome = split(&["--check", "--device", &device(&board)], &job);
+        assert_eq!(outcome.status, 2, "{}", outcome.stderr);
+        outcome.stderr.replace(&board.path().display().to_string(), "board.yaml")
+    };
+    let plain = beaglebone("x", "x");
+    assert_eq!(
+        refused(&JOB.replace(", type: zimage", ""), &plain),
+        "job-split: stdin:11:36: the addresses in these commands need the kernel's 'type': image, uimage or zimage\n"
+    );
+    let far = beaglebone("kernel: '0x82000000'", "kernel: '0x4002000000'");
+    let far = refused(&JOB.replace("type: zimage", "type: image"), &far);
+    let text = "address '0x4002000000' does not fit into the header of a kernel for bootm: give 'text_offset'\n";
+    assert!(far.starts_with("job-split: board.yaml:") && far.ends_with(text), "{far}");
+    let unknown = refused(JOB, &beaglebone("add_header: u-boot", "add_header: uboot"));
+    let text = "add_header 'uboot' is not one of u-boot, raw: did you mean 'u-boot'?\n";
+    assert!(unknown.ends_with(text), "{unknown}");
+}
+
+#[test]
+fn a_board_that_only_knows_bootm_gets_everything_with_headers() {
+    let text = std::fs::read_to_string(data("devices/mustang-uboot.yaml")).expect("the dictionary is there");
+    let board = file(&text.replace("devicetype: mustang", "devicetype: board"));
+    let job = JOB.replace("{}", &format!("{{method: u-boot, commands: ramdisk, {TIME}}}"));
+    let role = &roles(&split(&["--device", &device(&board)], &job))[0];
+    let arguments = "setenv bootargs 'console=ttyS0,115200n8 root=/dev/ram0 earlycon=uart8250-32bit,0x1c020000 panic=1 \
+                     debug ip=dhcp'";
+    let lines = vec![
+        "setenv autoload no",
+        "dhcp",
+        "setenv serverip {SERVER_IP}",
+        "tftp 0x4002000000 {KERNEL}",
+        "tftp 0x4004000000 {RAMDISK}",
+        "setenv initrd_size ${filesize}",
+        "tftp 0x4003000000 {DTB}",
+        arguments,
+        "bootm 0x4002000000 0x4004000000 0x4003000000",
+    ];
+    let kernel = json!({"arch": "arm", "load": 0x80000, "entry": 0x80000});
+    assert_eq!(typed(role), (lines, [Some(&kernel), Some(&json!({"arch": "arm"}))]));
+}
+
+#[test]
+fn a_method_that_is_not_run_is_a_reason_not_to_run_the_role_and_no_more() {
+    let board = file(&board("x: y", "qemu: {parameters: {command: qemu-system-aarch64}}"));
+    let job = JOB.replace("{}", "{method: qemu, media: tmpfs, prompts: ['#']}");
+    let outcome = split(&["--device", &device(&board)], &job);
+    let what = "stdin:11:18: boot method 'qemu' is not supported by this version";
+    assert_eq!((outcome.status, outcome.stderr), (0, format!("job-split: warning: {what}\n")));
+    let message: Value = serde_json::from_str(outcome.stdout.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(message["data"]["unsupported"], json!([what]));
+    assert_eq!(message["data"]["actions"][1]["block"]["media"], "tmpfs");
+}

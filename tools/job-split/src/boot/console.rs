@@ -1,0 +1,185 @@
+//! A boot by the board's console: what the job says about it, by any method.
+
+use super::login::{self, Login};
+use crate::findings::Findings;
+use crate::read::{Keys, boolean, mapping, pattern, patterns, texts};
+use mn_yaml::{Kind, Mapping, Node, Position};
+
+/// A boot method of LAVA that leads from a reset over the console to a shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Commands at GRUB's prompt.
+    Grub,
+    /// Likewise, where a firmware's menu may come before.
+    GrubEfi,
+    /// Commands at U-Boot's prompt.
+    UBoot,
+    /// Commands at barebox's prompt.
+    Barebox,
+    /// Commands at iPXE's prompt.
+    Ipxe,
+    /// Entries of the firmware's menus.
+    UefiMenu,
+    /// Nothing: the board boots by itself.
+    Minimal,
+}
+
+/// What the job says about such a boot.
+#[derive(Clone, Debug)]
+pub struct Console {
+    /// The method.
+    pub by: By,
+    /// The commands, or where to find them; always there where the method types commands.
+    pub commands: Option<Commands>,
+    /// Where they stand.
+    pub commands_position: Position,
+    /// How to log in; without it only the prompt is awaited.
+    pub login: Option<Login>,
+    /// Whether the board is reset first.
+    pub reset: bool,
+    /// Whether the dictionary's `pre_power_command` runs first.
+    pub pre_power: bool,
+    /// Whether its `pre_os_command` does.
+    pub pre_os: bool,
+    /// The lines that restart a board that has no power command, in place of the dictionary's.
+    pub soft_reboot: Vec<String>,
+    /// In place of the dictionary's pattern.
+    pub shutdown_message: Option<String>,
+    /// Whether the kernel's messages of trouble are looked for.
+    pub kernel_messages: bool,
+    /// In place of the dictionary's pattern.
+    pub kernel_start: Option<String>,
+    /// In place of the dictionary's pattern.
+    pub final_message: Option<String>,
+    /// What says that the boot has failed.
+    pub failure_message: Option<String>,
+    /// What says that a boot without a shell is done; none where a shell is awaited.
+    pub finished: Vec<String>,
+    /// `dos` or `unix`, in place of the dictionary's.
+    pub line_separator: Option<String>,
+}
+
+/// The commands of a boot.
+#[derive(Clone, Debug)]
+pub enum Commands {
+    /// A set of the dictionary.
+    Set(String),
+    /// Lines of the job's own.
+    Lines(Vec<String>),
+}
+
+impl By {
+    const ALL: [(Self, &str); 7] = [
+        (Self::Grub, "grub"),
+        (Self::GrubEfi, "grub-efi"),
+        (Self::UBoot, "u-boot"),
+        (Self::Barebox, "barebox"),
+        (Self::Ipxe, "ipxe"),
+        (Self::UefiMenu, "uefi-menu"),
+        (Self::Minimal, "minimal"),
+    ];
+
+    /// The method of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(by, _)| *by)
+    }
+
+    /// Its name in a job and in a dictionary.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(by, _)| *by == self).map_or("", |(_, name)| name)
+    }
+
+    /// Whether commands are typed at a bootloader's prompt.
+    pub fn has_prompt(self) -> bool {
+        !matches!(self, By::UefiMenu | By::Minimal)
+    }
+
+    /// The keys of a block that only some methods have.
+    fn own_keys(self) -> &'static [&'static str] {
+        match self {
+            By::Grub | By::GrubEfi => &["commands", "reset", "boot_finished", "expect_shell"],
+            By::UBoot => &["commands", "reset"],
+            By::Barebox | By::Ipxe => &["commands"],
+            By::UefiMenu => &["commands", "line_separator"],
+            By::Minimal => &["reset", "pre_power_command", "pre_os_command"],
+        }
+    }
+}
+
+/// Keys of every boot by the console.
+const KEYS: [&str; 14] = [
+    "auto_login",
+    "connection",
+    "failure_message",
+    "failure_retry",
+    "failure_retry_interval",
+    "ignore_kernel_messages",
+    "method",
+    "parameters",
+    "prompts",
+    "protocols",
+    "role",
+    "soft_reboot",
+    "timeout",
+    "timeouts",
+];
+
+const UNSUPPORTED: [&str; 5] = ["connection-namespace", "namespace", "repeat", "transfer_overlay", "use_bootscript"];
+
+/// Reads what a block says.
+pub fn read(by: By, body: &Mapping, findings: &mut Findings) -> Option<Console> {
+    let known = [KEYS.as_slice(), by.own_keys()].concat();
+    Keys { of: "a boot", known: &known, unsupported: &UNSUPPORTED }.check(body, findings);
+    let parameters = mapping(body, "parameters", findings);
+    if let Some(map) = parameters {
+        let known = ["bootloader-final-message", "kernel-start-message", "shutdown-message"];
+        Keys { of: "a boot's parameters", known: &known, unsupported: &[] }.check(map, findings);
+    }
+    let mut parameter = |key: &str| parameters.and_then(|map| pattern(map, key, findings));
+    let (kernel_start, final_message) = (parameter("kernel-start-message"), parameter("bootloader-final-message"));
+    let shutdown_message = parameter("shutdown-message");
+    let login = mapping(body, "auto_login", findings).map(|map| login::read(map, findings));
+    let commands = commands(by, body, findings)?;
+    let finished = body.get("boot_finished").filter(|node| !node.is_null() && by.own_keys().contains(&"boot_finished"));
+    Some(Console {
+        by,
+        commands,
+        commands_position: body.get("commands").map_or(body.position(), Node::position),
+        // A login that is there and wrong must not become a boot without one.
+        login: match login {
+            Some(login) => Some(login?),
+            None => None,
+        },
+        reset: boolean(body, "reset", findings).unwrap_or(true),
+        pre_power: boolean(body, "pre_power_command", findings).unwrap_or(false),
+        pre_os: boolean(body, "pre_os_command", findings).unwrap_or(false),
+        soft_reboot: body.get("soft_reboot").map(|node| texts(node, findings)).unwrap_or_default(),
+        shutdown_message,
+        kernel_messages: !boolean(body, "ignore_kernel_messages", findings).unwrap_or(false),
+        kernel_start,
+        final_message,
+        failure_message: pattern(body, "failure_message", findings),
+        finished: finished.map(|node| patterns(node, findings)).unwrap_or_default(),
+        line_separator: crate::deploy::one_of(body, "line_separator", &["dos", "unix"], findings),
+    })
+}
+
+/// The commands, which only a method without a prompt may lack; None when something is wrong.
+fn commands(by: By, body: &Mapping, findings: &mut Findings) -> Option<Option<Commands>> {
+    if !by.has_prompt() && body.get("commands").is_none_or(Node::is_null) {
+        return Some(None);
+    }
+    let node = findings.ok(body.require("commands"))?;
+    match node.kind() {
+        Kind::Sequence(items) if items.is_empty() => {
+            findings.error(node.position(), "'commands' is empty");
+            None
+        }
+        Kind::Sequence(_) if !by.has_prompt() => {
+            findings.error(node.position(), "'commands' of this method is the name of a menu in the dictionary");
+            None
+        }
+        Kind::Sequence(_) => Some(Some(Commands::Lines(texts(node, findings)))),
+        _ => findings.ok(node.as_str()).map(|name| Some(Commands::Set(name.to_owned()))),
+    }
+}
