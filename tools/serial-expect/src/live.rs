@@ -1,9 +1,8 @@
 //! Everything a role listens to in the world, in one event loop.
 
 use crate::broker::{Broker, Ended, Purpose};
-use crate::cast;
-use crate::console::{Console, Heard};
 use crate::console_log::ConsoleLog;
+use crate::listener::{Listener, REST_OF_CHARACTER};
 use crate::power::{Power, Progress};
 use crate::typist::Typist;
 use crate::upstream::{Upstream, ended_by};
@@ -29,24 +28,8 @@ const CHILDREN: Token = Token(3);
 const BROKER: Token = Token(4);
 const KEYBOARD: Token = Token(5);
 
-/// Reads from the console in one turn, so that a board that floods it cannot keep the rest waiting.
-const READS: usize = 16;
-/// Bytes of one of them.
-const READ: usize = 16 * 1024;
 /// Silence after which the open line is written to console.jsonl.
 const QUIET: Duration = Duration::from_millis(200);
-
-/// How long the rest of a character that was cut off is awaited, where a recording has to keep it whole.
-const REST_OF_CHARACTER: Duration = Duration::from_millis(20);
-
-/// Whether the console is read in whole characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Characters {
-    /// As it comes.
-    Cut,
-    /// For a recording, which is text.
-    Whole,
-}
 
 /// The descriptors of a role.
 pub struct Live {
@@ -59,22 +42,14 @@ pub struct Live {
     pub upstream: Upstream,
     /// The broker; none for a job of one member.
     pub broker: Option<Broker>,
-    /// The console.
-    console: Console,
+    console: Listener,
     /// The power command that runs.
     pub power: Option<Power>,
     /// Calls that were refused at once.
     refused: Vec<Event>,
     typist: Typist,
-    buffer: Box<[u8]>,
-    /// Whether the console had more than was read.
-    more: bool,
     /// Why the console takes nothing any more.
     broken: Option<String>,
-    last_heard: Duration,
-    characters: Characters,
-    /// The beginning of a character.
-    cut: Vec<u8>,
 }
 
 impl Live {
@@ -83,9 +58,8 @@ impl Live {
         signals: Signals,
         upstream: Upstream,
         broker: Option<Broker>,
-        mut console: Console,
+        mut console: Listener,
         keyboard: Option<RawFd>,
-        characters: Characters,
     ) -> Result<Live> {
         let poll = Poll::new().cannot("make an event loop")?;
         let children = children()?;
@@ -103,7 +77,7 @@ impl Live {
         if let Some(descriptor) = keyboard {
             watch(descriptor, KEYBOARD)?;
         }
-        console.register(poll.registry(), CONSOLE)?;
+        console.line.register(poll.registry(), CONSOLE)?;
         Ok(Live {
             poll,
             events: Events::with_capacity(16),
@@ -116,12 +90,7 @@ impl Live {
             power: None,
             refused: Vec::new(),
             typist: Typist::default(),
-            buffer: vec![0; READ].into(),
-            more: true,
             broken: None,
-            last_heard: Duration::ZERO,
-            characters,
-            cut: Vec::new(),
         })
     }
 
@@ -149,13 +118,13 @@ impl Live {
         loop {
             let now = self.now();
             let Some(bytes) = self.typist.next(now) else { return };
-            match self.console.write(bytes) {
+            match self.console.line.write(bytes) {
                 Ok(0) => return,
                 Ok(count) => self.typist.wrote(count, now),
                 Err(reason) => {
                     self.typist = Typist::default();
                     self.broken = Some(reason);
-                    self.more = true;
+                    self.console.more = true;
                 }
             }
         }
@@ -208,8 +177,9 @@ impl Live {
         let (input, console, child, answer) = (ready(INPUT), ready(CONSOLE), ready(CHILDREN), ready(BROKER));
         self.write();
         happened.append(&mut self.refused);
-        if console || self.more || self.console.look_in().is_some() || !self.cut.is_empty() {
-            self.read(log, happened)?;
+        if console || self.console.more || self.console.line.look_in().is_some() || !self.console.cut.is_empty() {
+            let now = self.now();
+            self.console.read(now, log, happened)?;
             self.write();
         }
         if let (Some(reason), false) =
@@ -217,7 +187,7 @@ impl Live {
         {
             happened.push(Event::Closed(Some(reason)));
         }
-        if log.is_open() && self.now() >= self.last_heard + QUIET {
+        if log.is_open() && self.now() >= self.console.last_heard + QUIET {
             log.flush()?;
         }
         if input {
@@ -234,10 +204,10 @@ impl Live {
     }
 
     fn wait(&mut self, until: Option<Duration>, log: &ConsoleLog, now: Duration) -> Result<()> {
-        let flush = log.is_open().then(|| self.last_heard + QUIET);
-        let look = self.console.look_in().map(|wait| now + wait);
-        let rest = (!self.cut.is_empty()).then(|| self.last_heard + REST_OF_CHARACTER);
-        let at_once = (self.more || !self.refused.is_empty()).then_some(now);
+        let flush = log.is_open().then(|| self.console.last_heard + QUIET);
+        let look = self.console.line.look_in().map(|wait| now + wait);
+        let rest = (!self.console.cut.is_empty()).then(|| self.console.last_heard + REST_OF_CHARACTER);
+        let at_once = (self.console.more || !self.refused.is_empty()).then_some(now);
         let due = [until, flush, look, rest, self.typist.due(now), at_once].into_iter().flatten().min();
         match self.poll.poll(&mut self.events, due.map(|due| due.saturating_sub(now))) {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
@@ -271,7 +241,7 @@ impl Live {
     /// # Errors
     /// The first thing that failed; the rest was done all the same.
     pub fn part(&mut self) -> Result<()> {
-        self.console.close();
+        self.console.line.close();
         let closed = self.upstream.close();
         let left = self.broker.take().map_or(Ok(()), |mut broker| broker.leave());
         closed.and(left)
@@ -289,44 +259,6 @@ impl Live {
             self.broker = None;
         }
         received
-    }
-
-    /// Reads what is there: all of a turn is one event, as a recording has it.
-    fn read(&mut self, log: &mut ConsoleLog, happened: &mut Vec<Event>) -> Result<()> {
-        let mut heard = std::mem::take(&mut self.cut);
-        let (before, mut closed) = (heard.len(), None);
-        self.more = true;
-        for _ in 0..READS {
-            match self.console.read(&mut self.buffer) {
-                Heard::Bytes(count) => heard.extend_from_slice(&self.buffer[..count]),
-                Heard::Nothing => {
-                    self.more = false;
-                    break;
-                }
-                Heard::Closed(reason) => {
-                    self.more = false;
-                    closed = Some(reason);
-                    break;
-                }
-            }
-        }
-        let (now, silent) = (self.now(), heard.len() == before);
-        let given_up = closed.is_some() || silent && now >= self.last_heard + REST_OF_CHARACTER;
-        if self.characters == Characters::Whole && !given_up {
-            self.cut = heard.split_off(cast::whole(&heard));
-        }
-        if !silent {
-            self.last_heard = now;
-        }
-        if !heard.is_empty() {
-            log.heard(&heard)?;
-            happened.push(Event::Console(heard));
-        }
-        if let Some(reason) = closed {
-            log.flush()?;
-            happened.push(Event::Closed(reason));
-        }
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod cli;
 mod console;
 mod console_log;
 mod escape;
+mod listener;
 mod live;
 mod mark;
 mod owner;

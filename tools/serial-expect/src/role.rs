@@ -5,7 +5,8 @@ use crate::broker::Broker;
 use crate::cli::Options;
 use crate::console::Console;
 use crate::console_log::ConsoleLog;
-use crate::live::{Characters, Live};
+use crate::listener::{Characters, Listener};
+use crate::live::Live;
 use crate::recorder::Recorder;
 use crate::report::Report;
 use crate::specification::Specification;
@@ -152,7 +153,7 @@ fn connect(
     let mut log = ConsoleLog::open(dir)?;
     share(&mut log, options, dir, report)?;
     let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };
-    let live = Live::new(signals, upstream, broker, console, log.keyboard(), characters)?;
+    let live = Live::new(signals, upstream, broker, Listener::new(console, characters), log.keyboard())?;
     Wires::new(Source::Live(Box::new(live)), role.job_deadline().remaining(), log, recorder)
 }
 
