@@ -110,7 +110,8 @@ mod tests {
         fs::create_dir_all(&logs).unwrap();
         let writer = std::thread::spawn({
             let logs = logs.clone();
-            move || (0_u64..).take_while(|number| File::create(logs.join(number.to_string())).is_ok()).count()
+            // It ends at some time: one that writes for ever, and faster than files can be removed, wins.
+            move || (0..2000).take_while(|number| File::create(logs.join(number.to_string())).is_ok()).count()
         });
         while !logs.join("9").exists() {
             std::thread::yield_now();
