@@ -5,4 +5,4 @@ set -u
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 need lab true
-exec "${PUMICE_BIN:-$top/target/release}/pumice-endings"
+"${PUMICE_BIN:-$top/target/release}/pumice-endings"
