@@ -20,8 +20,11 @@ impl Server {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join(file.0), file.1).expect("a file");
         let log = std::fs::File::create(dir.path().join("log")).expect("a file");
+        // Servers are where an ordinary user's PATH does not lead.
+        let path = std::env::var("PATH").expect("a PATH") + ":/usr/sbin:/sbin";
         let mut child = Command::new(command[0])
             .args(&command[1..])
+            .env("PATH", path)
             .current_dir(&dir)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor"))
