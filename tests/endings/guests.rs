@@ -2,8 +2,8 @@
 
 use crate::account::Account;
 use crate::case::{Case, Cause};
-use crate::moment::Random;
 use crate::shim::Order;
+use pumice_tests::random::Random;
 use std::time::Duration;
 
 /// The most that a tool begins late.

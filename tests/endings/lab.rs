@@ -3,10 +3,10 @@
 use crate::account::Account;
 use crate::board::Board;
 use crate::case::{Case, Cause};
-use crate::moment::Random;
 use crate::process::{strike, wait, wait_for_all};
 use crate::shim::{self, Order};
 use crate::world::World;
+use pumice_tests::random::Random;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Error, Result, Write};

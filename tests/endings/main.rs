@@ -14,7 +14,6 @@ mod faults;
 mod guests;
 mod judge;
 mod lab;
-mod moment;
 mod plan;
 mod process;
 mod shim;

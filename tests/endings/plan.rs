@@ -4,9 +4,9 @@ use crate::account::Account;
 use crate::case::{Case, Row};
 use crate::judge::{Outcome, judge};
 use crate::lab::Lab;
-use crate::moment::Random;
 use crate::tap::Tap;
 use crate::{faults, guests, strikes, table};
+use pumice_tests::random::Random;
 use std::io::{Error, Result};
 use std::process::Command;
 

@@ -1,10 +1,10 @@
 //! What stands in the place of each tool while a case is played: it does to the tool what the case says, and becomes it.
 
-use crate::moment::Random;
 use mn_msg::now;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::getppid;
+use pumice_tests::random::Random;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Error, Read, Result, Write};

@@ -1,8 +1,8 @@
 //! Signals to mn-run, and kill -9 of every process of a run.
 
 use crate::case::{Case, Cause};
-use crate::moment::Random;
 use nix::sys::signal::Signal;
+use pumice_tests::random::Random;
 
 /// The host's number in the main job; its guests are 1 to 3.
 const HOST: u32 = 4;

@@ -156,3 +156,13 @@ fn messages_are_kept_in_the_run_directory() {
     assert_eq!(outcome.stdout.lines().next(), kept.lines().next());
     assert!(!Path::new(&directory.path().join("3")).exists());
 }
+
+#[test]
+fn an_empty_run_directory_is_none() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = tool("job-split");
+    command.args(["--only", "2", "--job-id", "2", "-"]).env("MN_RUNDIR", "").current_dir(directory.path());
+    assert_eq!(run(&mut command, two_guests().as_bytes()).status, 0);
+    let left: Vec<_> = std::fs::read_dir(directory.path()).expect("a directory").collect();
+    assert!(left.is_empty(), "{left:?}");
+}

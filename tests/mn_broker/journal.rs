@@ -239,11 +239,13 @@ fn the_journal_is_private_and_json_on_lines() {
 #[test]
 fn a_torn_last_line_is_dropped_wherever_it_is_torn() {
     let (mut broker, text) = dead();
-    let last = text.trim_end().rfind('\n').expect("lines") + 1;
-    for cut in [last + 1, last + 20, text.len() - 1] {
+    // What comes behind the last message depends on how far the broker got before it died.
+    let last = text.lines().take_while(|line| !line.contains("\"three\"")).map(|line| line.len() + 1).sum::<usize>();
+    let end = last + text[last..].find('\n').expect("a whole line");
+    for cut in [last + 1, last + 20, end] {
         std::fs::write(broker.file("journal"), &text[..cut]).expect("written");
         broker.start_again();
-        assert_eq!(broker.run(&["--member", "101", "wait", "x"]), done("104:k=three\n"));
+        assert_eq!(broker.run(&["--member", "101", "wait", "x"]), done("104:k=two\n"));
         broker.crash();
         let whole = std::fs::read_to_string(broker.file("journal")).expect("text");
         assert!(whole.starts_with(&text[..last]) && whole.lines().all(|line| line.ends_with("\"}")), "{whole}");

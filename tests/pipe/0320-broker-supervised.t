@@ -34,17 +34,6 @@ supervise () {
 	return 1
 }
 
-# until_true COMMAND...: waits for it, 20 seconds at the most.
-until_true () {
-	tries=0
-	until "$@" >/dev/null 2>&1
-	do
-		tries=$((tries + 1))
-		test "$tries" -lt 200 || return 1
-		sleep 0.1
-	done
-}
-
 shows () {
 	mn-broker --socket "$socket" status | grep -q "$1"
 }

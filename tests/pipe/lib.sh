@@ -48,6 +48,17 @@ need () {
 	}
 }
 
+# until_true COMMAND...: waits for it, 20 seconds at the most.
+until_true () {
+	tries=0
+	until "$@" >/dev/null 2>&1
+	do
+		tries=$((tries + 1))
+		test "$tries" -lt 200 || return 1
+		sleep 0.1
+	done
+}
+
 # show FILE...: what a person needs to see after a failure.
 show () {
 	for file

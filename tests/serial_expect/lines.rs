@@ -5,6 +5,7 @@ use crate::device::{Board, SHELLS, Shell, inline, role};
 use crate::running::{END, Running};
 use nix::pty::openpty;
 use pumice_tests::broker::Broker;
+use pumice_tests::random::Random;
 use pumice_tests::{Outcome, tool};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -46,23 +47,6 @@ const KERNEL: [&str; 4] = [
     "[mn 3 00000000]",
 ];
 
-/// The same numbers for the same seed: SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn once_in(&mut self, times: u64) -> bool {
-        times != 0 && self.next().is_multiple_of(times)
-    }
-}
-
 /// The way from the board.
 struct Line {
     noise: Noise,
@@ -76,13 +60,13 @@ impl Line {
         for &byte in bytes {
             self.past.push(byte);
             if self.random.once_in(self.noise.kernel) {
-                out.extend(KERNEL[self.random.next() as usize % KERNEL.len()].bytes());
+                out.extend(KERNEL[self.random.below(KERNEL.len() as u32) as usize].bytes());
             }
             if !self.random.once_in(self.noise.dropped) {
                 out.push(byte);
             }
             if self.random.once_in(self.noise.doubled) {
-                let back = self.random.next() as usize % 200;
+                let back = self.random.below(200) as usize;
                 out.extend(&self.past[self.past.len().saturating_sub(back)..]);
             }
         }
@@ -96,7 +80,7 @@ fn typed(bytes: &[u8], noise: Noise, random: &mut Random) -> Vec<u8> {
     let guarded = text.contains("_COMPLETE") || text.contains("lava-test-journal /tmp");
     let mut bytes = bytes.to_vec();
     if guarded && bytes.len() > 2 && random.once_in(noise.typed) {
-        let at = random.next() as usize % (bytes.len() - 1);
+        let at = random.below(bytes.len() as u32 - 1) as usize;
         bytes.remove(at);
     }
     bytes
@@ -126,13 +110,13 @@ impl Console {
         let (sender, receiver) = std::sync::mpsc::channel::<UnixStream>();
         let from_board = std::thread::spawn(move || {
             let stream = receiver.recv().expect("a connection");
-            let line = Line { noise, random: Random(seed), past: Vec::new() };
+            let line = Line { noise, random: Random::new(seed), past: Vec::new() };
             carry_from(other, stream, line);
         });
         let to_board = std::thread::spawn(move || {
             let (stream, _) = listener.accept().expect("a connection");
             sender.send(stream.try_clone().expect("a descriptor")).expect("the other way is there");
-            carry_to(stream, master, noise, Random(!seed));
+            carry_to(stream, master, noise, Random::new(!seed));
         });
         Console { path, _dir: dir, shell, threads: vec![from_board, to_board] }
     }

@@ -3,66 +3,15 @@
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
-use pumice_tests::{Outcome, tool};
+pub use pumice_tests::running::{END, PATIENCE, Running, results};
+use pumice_tests::tool;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-/// How long anything may take before a test has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-pub const END: &str = "{\"v\":1,\"type\":\"end\",\"data\":{\"status\":0}}\n";
-
-/// A running tool whose standard input is held open, as a holder holds it.
-pub struct Running {
-    pub child: Child,
-    _stdin: ChildStdin,
-    stdout: Receiver<String>,
-    stderr: JoinHandle<String>,
-}
-
-fn read_all(mut from: impl Read) -> String {
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes).expect("a pipe can be read");
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-impl Running {
-    pub fn start(command: &mut Command, input: &str) -> Running {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the tool runs");
-        let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(input.as_bytes()).expect("the tool reads");
-        let (out, err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
-        let (sender, stdout) = channel();
-        std::thread::spawn(move || sender.send(read_all(out)));
-        let stderr = std::thread::spawn(move || read_all(err));
-        Running { child, _stdin: stdin, stdout, stderr }
-    }
-
-    /// Ends it as a crash does.
-    pub fn crash(mut self) {
-        self.child.kill().expect("it is there");
-        self.child.wait().expect("it ends");
-    }
-
-    /// Waits for the end.
-    pub fn outcome(mut self) -> Outcome {
-        let stdout = self.stdout.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            self.child.kill().expect("the tool is there");
-            panic!("the tool hangs; it said: {:?}", self.stdout.recv())
-        });
-        let status = self.child.wait().expect("the tool ends");
-        let stderr = self.stderr.join().expect("a reader ends");
-        Outcome { status: status.code().expect("no signal"), stdout, stderr }
-    }
-}
+use std::process::Command;
+use std::time::Instant;
 
 /// Waits until something is so; a test that waits in vain fails.
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
@@ -110,16 +59,6 @@ pub const RUN: &[u8] = b"\r\n<LAVA_SIGNAL_STARTRUN 0_smoke 101_1.1.3.1>\r\n\xff\
 
 /// The results of the test that [`Terminal::plays_guest`] plays.
 pub const RESULTS: [&str; 3] = ["0_smoke/pwd pass", "lava/0_smoke pass", "lava/job pass"];
-
-/// The results in an output: `definition/case result`.
-pub fn results(stdout: &str) -> Vec<String> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let messages = stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("a message"));
-    let results = messages.filter(|message| message["type"] == "result").map(|message| message["data"].clone());
-    results
-        .map(|data| format!("{}/{} {}", text(&data["definition"]), text(&data["case"]), text(&data["result"])))
-        .collect()
-}
 
 /// A pair of terminals: the port, and the board at its other end. No child inherits either.
 pub struct Terminal {

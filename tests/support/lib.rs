@@ -1,6 +1,8 @@
 //! What the tests of several tools share: where the tools are, running one, and looking at what it wrote.
 
 pub mod broker;
+pub mod random;
+pub mod running;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@
 
 mod deadline;
 mod diagnostic;
+mod environment;
 mod error;
 mod progress;
 mod signals;
@@ -12,6 +13,7 @@ mod status;
 
 pub use deadline::Deadline;
 pub use diagnostic::{escape, note, print_block, print_with_block, set_verbosity, warn};
+pub use environment::path_variable;
 pub use error::{Cannot, Error, Result, reason};
 pub use progress::Progress;
 pub use signals::Signals;

@@ -3,7 +3,16 @@
 use md5::Md5;
 use mn_cli::{Error, Result};
 use sha2::digest::DynDigest;
-use sha2::{Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha512};
+
+/// The SHA-256 of a text in hexadecimal digits: the name of what a cache keeps of an address.
+pub fn name_of(text: &str) -> String {
+    digits(&Sha256::digest(text))
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// The digests wanted of one file, while its bytes pass by.
 pub struct Digests(Vec<Wanted>);
@@ -74,7 +83,7 @@ impl Digests {
     /// Status 2 when it differs.
     pub fn check(&self) -> Result<()> {
         for Wanted { name, hexadecimal, state } in &self.0 {
-            let found: String = state.box_clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            let found = digits(&state.box_clone().finalize());
             if found != *hexadecimal {
                 return Err(Error::wrong(format_args!("its {name} is {found}, not {hexadecimal} as the job says")));
             }

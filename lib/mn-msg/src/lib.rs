@@ -13,7 +13,7 @@ mod writer;
 pub use decoder::{Decoder, MAX_LINE};
 pub use held::Held;
 pub use holder::{Holder, Wake};
-pub use message::{Kind, Message};
+pub use message::{Kind, Message, put_line};
 pub use reader::{Input, Reader, read_one_role};
 pub use role::Role;
 pub use rundir::{MemberDir, RunDir};

@@ -189,7 +189,7 @@ pub fn options() -> Result<Options> {
     if let Some(group) = &arguments.group {
         check_group(group)?;
     }
-    let run_dir = arguments.run_dir.or_else(|| std::env::var_os("MN_RUNDIR").map(PathBuf::from));
+    let run_dir = arguments.run_dir.or_else(|| mn_cli::path_variable("MN_RUNDIR"));
     Ok(Options {
         job_id: arguments.job_id,
         group: arguments.group,

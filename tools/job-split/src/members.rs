@@ -30,30 +30,13 @@ pub fn members(roles: &[Role], first: u64) -> Vec<(usize, Member)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mn_yaml::Position;
-
-    fn role(name: &str, count: u32, kind: Kind) -> Role {
-        Role {
-            name: name.to_owned(),
-            position: Position::START,
-            count,
-            kind,
-            start: None,
-            timeout: None,
-            environment: None,
-            context: None,
-            essential: None,
-            unsupported: Vec::new(),
-            body: None,
-        }
-    }
 
     #[test]
     fn ids_follow_the_order_of_roles_and_connections_know_their_host() {
         let roles = [
-            role("guest", 2, Kind::Connection("host".to_owned())),
-            role("idle", 0, Kind::Device("x".to_owned())),
-            role("host", 1, Kind::Device("x".to_owned())),
+            Role::bare("guest", 2, Kind::Connection("host".to_owned())),
+            Role::bare("idle", 0, Kind::Device("x".to_owned())),
+            Role::bare("host", 1, Kind::Device("x".to_owned())),
         ];
         let found: Vec<_> = members(&roles, 9)
             .into_iter()

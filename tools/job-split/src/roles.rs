@@ -61,6 +61,26 @@ pub struct Role {
     pub body: Option<Mapping>,
 }
 
+#[cfg(test)]
+impl Role {
+    /// A role of which only the members matter.
+    pub fn bare(name: &str, count: u32, kind: Kind) -> Self {
+        Self {
+            name: name.to_owned(),
+            position: Position::START,
+            count,
+            kind,
+            start: None,
+            timeout: None,
+            environment: None,
+            context: None,
+            essential: None,
+            unsupported: Vec::new(),
+            body: None,
+        }
+    }
+}
+
 /// What a role's members run on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {

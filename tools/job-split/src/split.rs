@@ -362,23 +362,6 @@ mod tests {
         Board { device_type: device_type.to_owned(), dictionary, findings }
     }
 
-    fn role(name: &str, count: u32, kind: Kind) -> Role {
-        let position = mn_yaml::Position::START;
-        Role {
-            name: name.to_owned(),
-            position,
-            count,
-            kind,
-            start: None,
-            timeout: None,
-            environment: None,
-            context: None,
-            essential: None,
-            unsupported: Vec::new(),
-            body: None,
-        }
-    }
-
     fn assigned(roles: Vec<Role>, boards: &[Board]) -> (Vec<Option<usize>>, Findings) {
         let members = members(&roles, 1);
         let body = mn_yaml::parse(b"{}").unwrap().root.as_map().unwrap().clone();
@@ -399,9 +382,9 @@ mod tests {
     #[test]
     fn dictionaries_go_to_the_boards_of_their_type_and_to_the_guests_on_them() {
         let roles = vec![
-            role("guest", 2, Kind::Connection("host".to_owned())),
-            role("others", 2, Kind::Device("b".to_owned())),
-            role("host", 1, Kind::Device("a".to_owned())),
+            Role::bare("guest", 2, Kind::Connection("host".to_owned())),
+            Role::bare("others", 2, Kind::Device("b".to_owned())),
+            Role::bare("host", 1, Kind::Device("a".to_owned())),
         ];
         let boards = [board("b", "b1"), board("a", "a1"), board("b", "b2")];
         let (places, findings) = assigned(roles, &boards);
@@ -411,7 +394,7 @@ mod tests {
 
     #[test]
     fn too_few_dictionaries_are_an_error_and_none_a_warning() {
-        let two = || vec![role("hosts", 2, Kind::Device("a".to_owned()))];
+        let two = || vec![Role::bare("hosts", 2, Kind::Device("a".to_owned()))];
         let (places, findings) = assigned(two(), &[board("a", "a1")]);
         assert_eq!((places, findings.error_lines().len()), (vec![Some(0), None], 1));
         let (places, findings) = assigned(two(), &[]);

@@ -336,8 +336,8 @@ fn speaker(member: Option<String>, external: Option<String>, counted: bool) -> R
 }
 
 fn socket_of_environment() -> Option<PathBuf> {
-    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    path("MN_SOCKET").or_else(|| path("MN_RUNDIR").map(|dir| dir.join("broker.sock")))
+    let in_run_dir = || mn_cli::path_variable("MN_RUNDIR").map(|dir| dir.join("broker.sock"));
+    mn_cli::path_variable("MN_SOCKET").or_else(in_run_dir)
 }
 
 /// A number of seconds up to a week, the protocol's limit.

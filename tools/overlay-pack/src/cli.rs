@@ -79,7 +79,7 @@ struct Arguments {
 pub fn options() -> Result<Options> {
     let arguments: Arguments = mn_cli::options()?;
     mn_cli::set_verbosity(arguments.verbose);
-    let from_environment = || std::env::var_os("MN_RUNDIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let from_environment = || mn_cli::path_variable("MN_RUNDIR");
     let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     Ok(Options {
         output: arguments.output,

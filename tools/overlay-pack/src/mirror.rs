@@ -3,7 +3,6 @@
 
 use mn_cli::{Cannot, Deadline, Error, Result, Signals, Status};
 use nix::fcntl::{Flock, FlockArg};
-use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -43,9 +42,8 @@ impl Mirrors {
     /// # Errors
     /// Status 3 with git's reason for a repository that cannot be reached, 124 out of time, 128+N when a signal came.
     pub fn get(&self, repository: &str, deadline: Deadline, signals: &mut Signals) -> Result<PathBuf> {
-        let name: String = Sha256::digest(repository).iter().map(|byte| format!("{byte:02x}")).collect();
-        let mirror = self.directory.join(format!("{name}.git"));
-        let lock = lock(&self.directory.join(format!("{name}.lock")), deadline, signals)?;
+        let mirror = mn_fetch::mirror(&self.directory, repository);
+        let lock = lock(&mirror.with_extension("lock"), deadline, signals)?;
         if !mirror.exists() {
             mn_cli::note(1, format_args!("clones '{}'", shown(repository)));
             self.make(repository, &mirror, deadline, signals)?;

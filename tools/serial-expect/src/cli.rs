@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use mn_cli::{Error, Result};
+use mn_cli::{Error, Result, path_variable};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -153,16 +153,15 @@ pub fn work() -> Result<Work> {
         }
         None => {}
     }
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // What is played belongs to no run, unless it is told to.
-    let in_run = || variable("MN_RUNDIR").filter(|_| arguments.replay.is_none());
+    let in_run = || path_variable("MN_RUNDIR").filter(|_| arguments.replay.is_none());
     let run_dir = arguments.run_dir.or_else(in_run);
     let in_run_dir = || run_dir.as_ref().map(|dir| dir.join("broker.sock")).filter(|path| path.exists());
     let seconds = arguments.drain_timeout;
     let drain_timeout = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
     Ok(Work::Role(Options {
         console: arguments.console,
-        socket: variable("MN_SOCKET").or_else(in_run_dir),
+        socket: path_variable("MN_SOCKET").or_else(in_run_dir),
         run_dir,
         share: arguments.share,
         record: arguments.record,

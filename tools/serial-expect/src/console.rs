@@ -8,7 +8,7 @@ use crate::tcp;
 use crate::telnet_line::TelnetLine;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use mn_cli::{Cannot, Result};
+use mn_cli::{Cannot, Result, reason};
 use nix::errno::Errno;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -198,10 +198,6 @@ impl Drop for Console {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn reason(error: &std::io::Error) -> String {
-    error.raw_os_error().map_or_else(|| error.to_string(), |number| Errno::from_raw(number).desc().to_owned())
 }
 
 /// Has reads and writes give `WouldBlock` instead of waiting.

@@ -2,7 +2,7 @@
 
 use crate::share::Share;
 use crate::share_words;
-use mn_cli::{Cannot, Error, Result};
+use mn_cli::{Cannot, Result};
 use mn_console::script::{Secret, Typed};
 use mn_msg::{MemberDir, now};
 use serde::Serialize;
@@ -147,11 +147,7 @@ impl ConsoleLog {
         }
         let (text, encoded) = share_words::written(bytes);
         let entry = Entry { at, offset, direction, text, bytes: encoded, by };
-        let message = Line { v: 1, kind: "console", data: entry };
-        serde_json::to_writer(&mut self.pending, &message)
-            .map_err(|error| Error::wrong(format_args!("cannot write a message: {error}")))?;
-        self.pending.push(b'\n');
-        Ok(())
+        mn_msg::put_line(&mut self.pending, "console", &entry)
     }
 
     fn write(&mut self) -> Result<()> {
@@ -163,15 +159,7 @@ impl ConsoleLog {
     }
 }
 
-/// A message `console`, written without a detour.
-#[derive(Serialize)]
-struct Line<'a> {
-    v: u8,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    data: Entry<'a>,
-}
-
+/// The data of a message `console`.
 #[derive(Serialize)]
 struct Entry<'a> {
     at: &'a str,

@@ -1,7 +1,6 @@
 //! serial-expect - hold the conversation with a role's console
 
 mod attach;
-mod base64;
 mod board;
 mod broker;
 mod cast;

@@ -1,6 +1,7 @@
 //! What is said on a shared console's socket: serial-expect(1), Sharing.
 
-use crate::base64;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use mn_cli::Result;
 use mn_msg::{Kind, Message, Object};
 use serde_json::Value;
@@ -122,7 +123,7 @@ impl Answer {
 pub fn written(bytes: &[u8]) -> (Option<&str>, Option<String>) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (Some(text), None),
-        Err(_) => (None, Some(base64::encode(bytes))),
+        Err(_) => (None, Some(STANDARD.encode(bytes))),
     }
 }
 
@@ -136,7 +137,7 @@ fn bytes(message: &Message) -> Option<Vec<u8>> {
     let data = message.data();
     match data.get("text").and_then(Value::as_str) {
         Some(text) => Some(text.as_bytes().to_vec()),
-        None => base64::decode(data.get("bytes").and_then(Value::as_str)?),
+        None => STANDARD.decode(data.get("bytes").and_then(Value::as_str)?).ok(),
     }
 }
 

@@ -1,6 +1,5 @@
 use clap::Parser;
-use mn_cli::{Error, Result};
-use std::env::var_os;
+use mn_cli::{Error, Result, path_variable};
 use std::path::PathBuf;
 
 /// The tool's name.
@@ -42,10 +41,10 @@ pub fn read() -> Result<Options> {
     let cli: Cli = mn_cli::options()?;
     let run_dir = cli
         .run_dir
-        .or_else(|| var_os("MN_RUNDIR").map(PathBuf::from))
+        .or_else(|| path_variable("MN_RUNDIR"))
         .ok_or_else(|| Error::usage("no run directory given: use --run-dir or set MN_RUNDIR"))?;
     Ok(Options {
-        socket: var_os("MN_SOCKET").map_or_else(|| run_dir.join("broker.sock"), PathBuf::from),
+        socket: path_variable("MN_SOCKET").unwrap_or_else(|| run_dir.join("broker.sock")),
         key: cli.key.unwrap_or_else(|| run_dir.join("keys/id_ed25519")),
         known_hosts: cli.known_hosts.unwrap_or_else(|| run_dir.join("known_hosts")),
         run_dir,

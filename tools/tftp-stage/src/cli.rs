@@ -72,7 +72,7 @@ pub enum Until {
 pub fn read() -> Result<Options> {
     let arguments: Arguments = mn_cli::options()?;
     mn_cli::set_verbosity(arguments.verbose);
-    let from_environment = || std::env::var_os("MN_RUNDIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let from_environment = || mn_cli::path_variable("MN_RUNDIR");
     let run_dir = arguments.run_dir.or_else(from_environment);
     let run_dir = run_dir.ok_or_else(|| Error::usage("no run directory: give --run-dir or set MN_RUNDIR"))?;
     Ok(Options {

@@ -5,7 +5,6 @@ use crate::definitions::Git;
 use mn_cli::Deadline;
 use mn_yaml::Node;
 use nix::poll::{PollFd, PollFlags, poll};
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -41,8 +40,7 @@ fn of_work_tree(git: &Git, path: &str) -> Option<Vec<u8>> {
 const MOST: u64 = mn_yaml::MAX_BYTES as u64 + 1;
 
 fn of_mirror(git: &Git, path: &str, mirrors: &Path) -> Option<Vec<u8>> {
-    let name: String = Sha256::digest(&git.repository).iter().map(|byte| format!("{byte:02x}")).collect();
-    let mirror = mirrors.join(format!("{name}.git"));
+    let mirror = mn_fetch::mirror(mirrors, &git.repository);
     if !mirror.exists() {
         return None;
     }

@@ -9,7 +9,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use mn_cli::{Cannot, Result};
-use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 /// A cache directory.
@@ -71,17 +70,13 @@ impl Cache {
     }
 
     fn mark_path(&self, url: &str) -> PathBuf {
-        self.directory.join(format!("{}.etag", hexadecimal(url)))
+        self.directory.join(format!("{}.etag", mn_fetch::name_of(url)))
     }
 
     fn bytes_path(&self, url: &str, etag: &str) -> PathBuf {
         // No address and no mark has a newline.
-        self.directory.join(hexadecimal(&format!("{url}\n{etag}")))
+        self.directory.join(mn_fetch::name_of(&format!("{url}\n{etag}")))
     }
-}
-
-fn hexadecimal(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Kept {
