@@ -55,6 +55,10 @@ impl Board {
         let mut lost = None;
         let mut acts = dialogue.start(wires.now(), end);
         loop {
+            if !acts.is_empty() {
+                // What follows from the board's words stands after them.
+                wires.log.write()?;
+            }
             for act in acts.drain(..) {
                 match act {
                     Act::Power(name) => self.switch(&name, wires)?,

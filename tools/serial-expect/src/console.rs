@@ -32,6 +32,8 @@ pub struct Console {
     line: Option<Box<dyn Line>>,
     child: Option<Child>,
     watch: Option<(Registry, Token)>,
+    /// Whether the event loop looks at the line now.
+    watched: bool,
     away: Option<Away>,
 }
 
@@ -61,7 +63,7 @@ impl Console {
     /// Status 3 when it cannot be opened.
     pub fn open(place: &Specification) -> Result<Console> {
         let place = place.clone();
-        let mut console = Console { place, line: None, child: None, watch: None, away: None };
+        let mut console = Console { place, line: None, child: None, watch: None, watched: false, away: None };
         match console.open_line() {
             Ok(line) => console.line = Some(line),
             Err(_) if matches!(&console.place, Specification::Share(path) if !Path::new(path).exists()) => {
@@ -100,13 +102,32 @@ impl Console {
     /// Has an event loop watch it, also after it has come back.
     pub fn register(&mut self, registry: &Registry, token: Token) -> Result<()> {
         self.watch = Some((registry.try_clone().cannot("watch the console")?, token));
-        self.watch_line()
+        self.wake()
     }
 
-    fn watch_line(&self) -> Result<()> {
-        let (Some(line), Some((registry, token))) = (&self.line, &self.watch) else { return Ok(()) };
+    /// Has what comes end the event loop's waits.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn wake(&mut self) -> Result<()> {
+        let (Some(line), Some((registry, token)), false) = (&self.line, &self.watch, self.watched) else {
+            return Ok(());
+        };
         let interest = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut SourceFd(&line.as_raw_fd()), *token, interest).cannot("watch the console")
+        registry.register(&mut SourceFd(&line.as_raw_fd()), *token, interest).cannot("watch the console")?;
+        self.watched = true;
+        Ok(())
+    }
+
+    /// Has what comes wait until the next read, or until the event loop watches again.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn rest(&mut self) -> Result<()> {
+        let (Some(line), Some((registry, _)), true) = (&self.line, &self.watch, self.watched) else { return Ok(()) };
+        registry.deregister(&mut SourceFd(&line.as_raw_fd())).cannot("watch the console")?;
+        self.watched = false;
+        Ok(())
     }
 
     /// Reads what is there.
@@ -150,7 +171,7 @@ impl Console {
     fn lost(&mut self, reason: Option<String>) -> Heard {
         let Specification::Serial(path, _) = &self.place else { return Heard::Closed(reason) };
         mn_cli::warn(format_args!("'{}' has gone: waiting {} s for it", path.display(), UNPLUGGED.as_secs()));
-        self.line = None;
+        self.drop_line();
         let now = Instant::now();
         self.away = Some(Away { since: now, limit: Some(UNPLUGGED), look: now });
         Heard::Nothing
@@ -164,7 +185,7 @@ impl Console {
         }
         let opened = self.open_line().and_then(|line| {
             self.line = Some(line);
-            self.watch_line()
+            self.wake()
         });
         let Err(error) = opened else {
             self.away = None;
@@ -174,7 +195,7 @@ impl Console {
             }
             return Heard::Bytes(0);
         };
-        self.line = None;
+        self.drop_line();
         if limit.is_some_and(|limit| since.elapsed() >= limit) {
             self.away = None;
             return Heard::Closed(Some(format!("it did not come back: {error}")));
@@ -183,10 +204,15 @@ impl Console {
         Heard::Nothing
     }
 
+    /// An event loop forgets a descriptor that is closed.
+    fn drop_line(&mut self) {
+        self.line = None;
+        self.watched = false;
+    }
+
     /// Closes it; a command behind it is ended.
     pub fn close(&mut self) {
-        // An event loop forgets a descriptor that is closed.
-        self.line = None;
+        self.drop_line();
         self.away = None;
         if let Some(child) = self.child.take() {
             pty::reap(child);

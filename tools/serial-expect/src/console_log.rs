@@ -24,6 +24,8 @@ pub struct ConsoleLog {
     offset: u64,
     /// A line that is not yet written to console.jsonl: when and where it began.
     open: Option<(String, u64, Vec<u8>)>,
+    /// Bytes for console.log.
+    bytes: Vec<u8>,
     /// Messages for console.jsonl.
     pending: Vec<u8>,
 }
@@ -34,7 +36,7 @@ impl ConsoleLog {
         let append = |name| dir.map(|dir| dir.append_to(name)).transpose();
         let (record, entries) = (append("console.log")?, append("console.jsonl")?);
         let offset = record.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |data| data.len());
-        Ok(ConsoleLog { record, share: None, entries, offset, open: None, pending: Vec::new() })
+        Ok(ConsoleLog { record, share: None, entries, offset, open: None, bytes: Vec::new(), pending: Vec::new() })
     }
 
     /// Lets others watch at the path `socket`, and type. Without a run directory the record is a file without a name.
@@ -85,10 +87,10 @@ impl ConsoleLog {
         self.offset = offset;
     }
 
-    /// Keeps what the board printed.
+    /// Keeps what the board printed, in memory unless somebody watches: the caller writes it before long.
     pub fn heard(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Some(log) = &mut self.record {
-            log.write_all(bytes).cannot("write 'console.log'")?;
+        if self.record.is_some() {
+            self.bytes.extend_from_slice(bytes);
         }
         if self.entries.is_some() {
             // What was read together came together.
@@ -96,11 +98,10 @@ impl ConsoleLog {
             for line in bytes.split_inclusive(|&byte| byte == b'\n') {
                 self.heard_part(line, &at)?;
             }
-            self.write()?;
         } else {
             self.offset += bytes.len() as u64;
         }
-        self.share.as_ref().map_or(Ok(()), |share| share.grown(self.offset))
+        if self.share.as_ref().is_some_and(Share::is_watched) { self.write() } else { Ok(()) }
     }
 
     fn heard_part(&mut self, part: &[u8], at: &str) -> Result<()> {
@@ -150,13 +151,23 @@ impl ConsoleLog {
         mn_msg::put_line(&mut self.pending, "console", &entry)
     }
 
-    fn write(&mut self) -> Result<()> {
-        if let Some(file) = &mut self.entries {
-            file.write_all(&self.pending).cannot("write 'console.jsonl'")?;
-        }
-        self.pending.clear();
-        Ok(())
+    /// Writes what is in memory.
+    ///
+    /// # Errors
+    /// Status 3 when it cannot be written.
+    pub fn write(&mut self) -> Result<()> {
+        write(&mut self.record, &mut self.bytes).cannot("write 'console.log'")?;
+        write(&mut self.entries, &mut self.pending).cannot("write 'console.jsonl'")?;
+        self.share.as_ref().map_or(Ok(()), |share| share.grown(self.offset))
     }
+}
+
+fn write(file: &mut Option<File>, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    if let (Some(file), false) = (file, bytes.is_empty()) {
+        file.write_all(bytes)?;
+        bytes.clear();
+    }
+    Ok(())
 }
 
 /// The data of a message `console`.

@@ -120,10 +120,14 @@ impl Live {
             let Some(bytes) = self.typist.next(now) else { return };
             match self.console.line.write(bytes) {
                 Ok(0) => return,
-                Ok(count) => self.typist.wrote(count, now),
+                Ok(count) => {
+                    self.console.typed();
+                    self.typist.wrote(count, now);
+                }
                 Err(reason) => {
                     self.typist = Typist::default();
                     self.broken = Some(reason);
+                    self.console.typed();
                     self.console.more = true;
                 }
             }
@@ -169,15 +173,18 @@ impl Live {
     /// Status 128+N after a signal, 3 when what the role uses, or the broker, is gone; `happened` has what came before.
     pub fn turn(&mut self, until: Option<Duration>, log: &mut ConsoleLog, happened: &mut Vec<Event>) -> Result<()> {
         let now = self.now();
-        self.wait(until, log, now)?;
-        if let Some(signal) = self.signals.take() {
-            return Err(ended_by(signal));
-        }
+        let due = [until, self.console.due()?].into_iter().flatten().min();
+        self.wait(due, log, now)?;
         let ready = |token| self.events.iter().any(|event| event.token() == token);
         let (input, console, child, answer) = (ready(INPUT), ready(CONSOLE), ready(CHILDREN), ready(BROKER));
+        if ready(SIGNALS)
+            && let Some(signal) = self.signals.take()
+        {
+            return Err(ended_by(signal));
+        }
         self.write();
         happened.append(&mut self.refused);
-        if console || self.console.more || self.console.line.look_in().is_some() || !self.console.cut.is_empty() {
+        if console || self.console.is_due() {
             let now = self.now();
             self.console.read(now, log, happened)?;
             self.write();
@@ -207,7 +214,7 @@ impl Live {
         let flush = log.is_open().then(|| self.console.last_heard + QUIET);
         let look = self.console.line.look_in().map(|wait| now + wait);
         let rest = (!self.console.cut.is_empty()).then(|| self.console.last_heard + REST_OF_CHARACTER);
-        let at_once = (self.console.more || !self.refused.is_empty()).then_some(now);
+        let at_once = (!self.refused.is_empty()).then_some(now);
         let due = [until, flush, look, rest, self.typist.due(now), at_once].into_iter().flatten().min();
         match self.poll.poll(&mut self.events, due.map(|due| due.saturating_sub(now))) {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),

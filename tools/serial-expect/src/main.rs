@@ -3,6 +3,7 @@
 mod attach;
 mod board;
 mod broker;
+mod busy;
 mod cast;
 mod check;
 mod cli;

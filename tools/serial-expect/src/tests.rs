@@ -33,6 +33,10 @@ pub fn run(mut stage: Stage, unread: &[u8], wires: &mut Wires, report: &mut Repo
 fn converse(stage: &mut Stage, acts: &mut VecDeque<Act>, wires: &mut Wires, report: &mut Report) -> Result<()> {
     let mut lost = None;
     loop {
+        if !acts.is_empty() {
+            // What follows from the board's words stands after them.
+            wires.log.write()?;
+        }
         while let Some(act) = acts.pop_front() {
             match act {
                 Act::Type(typed) => wires.type_text(typed)?,

@@ -116,6 +116,7 @@ impl Wires {
     /// Keeps what the role was ended by.
     fn pass<T>(&mut self, outcome: Result<T>) -> Result<T> {
         if let Err(error) = &outcome {
+            self.log.write()?;
             self.mark(&Mark::Ended(failure_of(error)))?;
         }
         outcome
@@ -236,7 +237,10 @@ impl Wires {
                 recorder.keep(self.now, &event.recorded())?;
             }
             match (&self.source, event) {
-                (Source::Tape(_), Event::Console(bytes)) => self.log.heard(bytes)?,
+                (Source::Tape(_), Event::Console(bytes)) => {
+                    self.log.heard(bytes)?;
+                    self.log.write()?;
+                }
                 (Source::Tape(_), Event::Closed(_)) => self.log.flush()?,
                 _ => {}
             }
