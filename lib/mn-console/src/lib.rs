@@ -15,6 +15,7 @@ pub mod lines;
 pub mod marker;
 pub mod matcher;
 pub mod menu;
+pub mod pacing;
 pub mod parse;
 pub mod reply;
 pub mod results;

@@ -70,6 +70,11 @@ impl Listener {
         Ok(rest.or(self.more.then_some(Duration::ZERO)))
     }
 
+    /// Whether it was left alone in this turn.
+    pub fn is_resting(&self) -> bool {
+        self.resting
+    }
+
     /// Something was typed, or could not be: what comes now is looked at as it comes.
     pub fn typed(&mut self) {
         self.busy.typed();

@@ -4,12 +4,13 @@ use crate::broker::{Broker, Ended, Purpose};
 use crate::console_log::ConsoleLog;
 use crate::listener::{Listener, REST_OF_CHARACTER};
 use crate::power::{Power, Progress};
-use crate::typist::Typist;
+use crate::typist::{Author, Typist};
 use crate::upstream::{Upstream, ended_by};
 use crate::wires::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use mn_cli::{Cannot, Error, Result, Signals};
+use mn_console::pacing::Pacing;
 use mn_console::reply::Answer;
 use mn_console::script::Typed;
 use mn_console::signal::Request;
@@ -59,6 +60,7 @@ impl Live {
         upstream: Upstream,
         broker: Option<Broker>,
         mut console: Listener,
+        pacing: Pacing,
         keyboard: Option<RawFd>,
     ) -> Result<Live> {
         let poll = Poll::new().cannot("make an event loop")?;
@@ -89,7 +91,7 @@ impl Live {
             console,
             power: None,
             refused: Vec::new(),
-            typist: Typist::default(),
+            typist: Typist::new(pacing),
             broken: None,
         })
     }
@@ -105,10 +107,13 @@ impl Live {
     /// # Errors
     /// Status 3 when the console takes nothing.
     pub fn type_text(&mut self, typed: Typed) -> Result<()> {
-        if !self.typist.add(typed) {
+        if !self.typist.add(typed, Author::Role) {
             return Err(Error::lab("cannot write to the console: it takes nothing"));
         }
-        self.write();
+        // A line that was left alone is heard first: it may not be silent.
+        if !self.console.is_resting() {
+            self.write();
+        }
         Ok(())
     }
 
@@ -117,7 +122,7 @@ impl Live {
     fn write(&mut self) {
         loop {
             let now = self.now();
-            let Some(bytes) = self.typist.next(now) else { return };
+            let Some(bytes) = self.typist.next(now, self.console.last_heard) else { return };
             match self.console.line.write(bytes) {
                 Ok(0) => return,
                 Ok(count) => {
@@ -125,7 +130,7 @@ impl Live {
                     self.typist.wrote(count, now);
                 }
                 Err(reason) => {
-                    self.typist = Typist::default();
+                    self.typist.clear();
                     self.broken = Some(reason);
                     self.console.typed();
                     self.console.more = true;
@@ -172,6 +177,9 @@ impl Live {
     /// # Errors
     /// Status 128+N after a signal, 3 when what the role uses, or the broker, is gone; `happened` has what came before.
     pub fn turn(&mut self, until: Option<Duration>, log: &mut ConsoleLog, happened: &mut Vec<Event>) -> Result<()> {
+        if !self.typist.is_empty() {
+            self.console.typed();
+        }
         let now = self.now();
         let due = [until, self.console.due()?].into_iter().flatten().min();
         self.wait(due, log, now)?;
@@ -182,18 +190,11 @@ impl Live {
         {
             return Err(ended_by(signal));
         }
-        self.write();
         happened.append(&mut self.refused);
         if console || self.console.is_due() {
-            let now = self.now();
-            self.console.read(now, log, happened)?;
-            self.write();
+            self.read(log, happened)?;
         }
-        if let (Some(reason), false) =
-            (self.broken.take(), happened.iter().any(|event| matches!(event, Event::Closed(_))))
-        {
-            happened.push(Event::Closed(Some(reason)));
-        }
+        self.write();
         if log.is_open() && self.now() >= self.console.last_heard + QUIET {
             log.flush()?;
         }
@@ -210,12 +211,32 @@ impl Live {
         Ok(())
     }
 
+    /// Reads what is there; what is wrong with the other direction is told after it.
+    fn read(&mut self, log: &mut ConsoleLog, happened: &mut Vec<Event>) -> Result<()> {
+        let (now, before) = (self.now(), happened.len());
+        self.console.read(now, log, happened)?;
+        let mut closed = false;
+        for event in &happened[before..] {
+            match event {
+                Event::Console(bytes) => self.typist.heard(bytes),
+                _ => closed = true,
+            }
+        }
+        if let (Some(reason), false) = (self.broken.take(), closed) {
+            happened.push(Event::Closed(Some(reason)));
+        }
+        Ok(())
+    }
+
     fn wait(&mut self, until: Option<Duration>, log: &ConsoleLog, now: Duration) -> Result<()> {
         let flush = log.is_open().then(|| self.console.last_heard + QUIET);
         let look = self.console.line.look_in().map(|wait| now + wait);
         let rest = (!self.console.cut.is_empty()).then(|| self.console.last_heard + REST_OF_CHARACTER);
         let at_once = (!self.refused.is_empty()).then_some(now);
-        let due = [until, flush, look, rest, self.typist.due(now), at_once].into_iter().flatten().min();
+        let due = [until, flush, look, rest, self.typist.due(now, self.console.last_heard), at_once]
+            .into_iter()
+            .flatten()
+            .min();
         match self.poll.poll(&mut self.events, due.map(|due| due.saturating_sub(now))) {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             polled => polled.cannot("wait for events"),
@@ -229,7 +250,7 @@ impl Live {
 
     /// Types what a person has typed. What does not fit is lost: the role itself finds out what is wrong.
     pub fn type_for_person(&mut self, typed: Typed) {
-        let _ = self.typist.add(typed);
+        let _ = self.typist.add(typed, Author::Person);
         self.write();
     }
 

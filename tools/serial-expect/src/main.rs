@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod console;
 mod console_log;
+mod echo;
 mod escape;
 mod listener;
 mod live;

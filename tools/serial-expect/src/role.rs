@@ -17,6 +17,7 @@ use crate::{power, recording, teardown, tests, verdict};
 use mn_cli::{Error, Result, Signals, Status};
 use mn_console::dialogue::Dialogue;
 use mn_console::matcher::Patterns;
+use mn_console::pacing::Pacing;
 use mn_console::stage::{Plan, Stage};
 use mn_msg::role::{Device, Facts, Overlay, Test, Work};
 use mn_msg::{Input, MemberDir, Object, Role, RunDir, Writer};
@@ -50,6 +51,7 @@ pub fn run(options: &Options, mut signals: Signals, run_dir: Option<RunDir>, wri
 /// What is to be done, checked before anything is touched.
 struct Script {
     place: Specification,
+    pacing: Pacing,
     dialogue: Option<Dialogue>,
     commands: BTreeMap<String, Vec<Vec<String>>>,
 }
@@ -73,7 +75,7 @@ impl Script {
         if role.tests().next().is_some() {
             overlay(facts)?;
         }
-        Ok(Script { place, dialogue: dialogue(role, &commands)?, commands })
+        Ok(Script { place, pacing: pacing(options, device)?, dialogue: dialogue(role, &commands)?, commands })
     }
 }
 
@@ -90,6 +92,14 @@ fn dialogue(role: &Role, commands: &BTreeMap<String, Vec<Vec<String>>>) -> Resul
     let staged = role.facts().staged.as_ref().unwrap_or(&none);
     let dialogue = Dialogue::new(boot, staged, delay(role.facts().device.as_ref(), "boot"));
     Ok(Some(dialogue.map_err(Error::wrong)?))
+}
+
+/// How the console is typed on: as the command line says, or else the dictionary.
+fn pacing(options: &Options, device: Option<&Device>) -> Result<Pacing> {
+    let Some(text) = options.pace.as_ref().or(device.and_then(|device| device.pacing.as_ref())) else {
+        return Ok(Pacing::default());
+    };
+    text.parse().map_err(|why| Error::wrong(format_args!("cannot use the pacing '{text}': {why}")))
 }
 
 fn overlay(facts: &Facts) -> Result<&Overlay> {
@@ -118,7 +128,7 @@ fn perform(
             let source = Source::Tape(Box::new(Tape::open(path)?));
             Wires::new(source, role.job_deadline().remaining(), ConsoleLog::open(dir.as_ref())?, None)?
         }
-        None => connect(&script.place, role, options, signals, upstream, dir.as_ref(), report)?,
+        None => connect(&script, role, options, signals, upstream, dir.as_ref(), report)?,
     };
     let mut board = Board { commands: script.commands, dir, held: Vec::new(), touched: false };
     let boots = script.dialogue.is_some();
@@ -137,7 +147,7 @@ fn perform(
 
 /// Connects the role to the world.
 fn connect(
-    place: &Specification,
+    script: &Script,
     role: &Role,
     options: &Options,
     signals: Signals,
@@ -149,11 +159,11 @@ fn connect(
     let title = format!("{} {}", facts.role, facts.job_id);
     let recorder = options.record.as_ref().map(|path| Recorder::create(path, &title)).transpose()?;
     let broker = join(options, facts)?;
-    let console = Console::open(place)?;
+    let console = Console::open(&script.place)?;
     let mut log = ConsoleLog::open(dir)?;
     share(&mut log, options, dir, report)?;
     let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };
-    let live = Live::new(signals, upstream, broker, Listener::new(console, characters), log.keyboard())?;
+    let live = Live::new(signals, upstream, broker, Listener::new(console, characters), script.pacing, log.keyboard())?;
     Wires::new(Source::Live(Box::new(live)), role.job_deadline().remaining(), log, recorder)
 }
 
