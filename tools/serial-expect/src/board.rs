@@ -80,6 +80,7 @@ impl Board {
             for event in events {
                 match event {
                     Event::Console(bytes) => acts.extend(dialogue.push(&bytes, now)),
+                    Event::Noted(text) => report.warn(&text)?,
                     Event::Closed(reason) => lost = Some(reason),
                     Event::Switched(Ok(())) => acts.extend(dialogue.powered(now)),
                     Event::Switched(Err(error)) => {

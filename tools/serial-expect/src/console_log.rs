@@ -119,6 +119,15 @@ impl ConsoleLog {
         }
     }
 
+    /// Keeps what people should know of the console, at its place.
+    pub fn note(&mut self, text: &str) -> Result<()> {
+        self.end_line()?;
+        if self.entries.is_some() {
+            mn_msg::put_line(&mut self.pending, "warning", &Note { at: &now(), tool: "serial-expect", text })?;
+        }
+        self.write()
+    }
+
     /// Writes the line that is still open, as when the board waits for an answer.
     pub fn flush(&mut self) -> Result<()> {
         self.end_line()?;
@@ -168,6 +177,14 @@ fn write(file: &mut Option<File>, bytes: &mut Vec<u8>) -> std::io::Result<()> {
         bytes.clear();
     }
     Ok(())
+}
+
+/// The data of a message `warning`.
+#[derive(Serialize)]
+struct Note<'a> {
+    at: &'a str,
+    tool: &'a str,
+    text: &'a str,
 }
 
 /// The data of a message `console`.

@@ -132,6 +132,10 @@ impl Listener {
             log.write()?;
             self.written = now;
         }
+        for note in self.line.take_notes() {
+            log.note(&note)?;
+            happened.push(Event::Noted(note));
+        }
         if let Some(reason) = closed {
             log.flush()?;
             happened.push(Event::Closed(reason));

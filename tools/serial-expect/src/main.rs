@@ -1,6 +1,7 @@
 //! serial-expect - hold the conversation with a role's console
 
 mod attach;
+mod away;
 mod board;
 mod broker;
 mod busy;
@@ -11,10 +12,12 @@ mod console;
 mod console_log;
 mod echo;
 mod escape;
+mod line;
 mod listener;
 mod live;
 mod mark;
 mod owner;
+mod playback;
 mod power;
 mod pty;
 mod recorder;

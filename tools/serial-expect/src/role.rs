@@ -159,7 +159,7 @@ fn connect(
     let title = format!("{} {}", facts.role, facts.job_id);
     let recorder = options.record.as_ref().map(|path| Recorder::create(path, &title)).transpose()?;
     let broker = join(options, facts)?;
-    let console = Console::open(&script.place)?;
+    let console = Console::open(&script.place, Duration::from_secs(facts.timeouts.connection))?;
     let mut log = ConsoleLog::open(dir)?;
     share(&mut log, options, dir, report)?;
     let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };

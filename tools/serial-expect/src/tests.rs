@@ -66,6 +66,7 @@ fn converse(stage: &mut Stage, acts: &mut VecDeque<Act>, wires: &mut Wires, repo
         for event in events {
             match event {
                 Event::Console(bytes) => acts.extend(stage.push(&bytes, now)),
+                Event::Noted(text) => report.warn(&text)?,
                 Event::Closed(reason) => lost = Some(reason),
                 Event::Answer(number, answer) => acts.extend(stage.answered(number, &answer, now)),
                 Event::Switched(_) | Event::Drained(_) => {}
