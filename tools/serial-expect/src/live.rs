@@ -3,7 +3,7 @@
 use crate::broker::{Broker, Ended, Purpose};
 use crate::console_log::ConsoleLog;
 use crate::listener::{Listener, REST_OF_CHARACTER};
-use crate::power::{Power, Progress};
+use crate::power::{self, Power, Progress};
 use crate::typist::{Author, Typist};
 use crate::upstream::{Upstream, ended_by};
 use crate::wires::Event;
@@ -16,7 +16,6 @@ use mn_console::script::Typed;
 use mn_console::signal::Request;
 use mn_ipc::Failure;
 use mn_msg::MemberDir;
-use nix::sys::signal::Signal;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -64,7 +63,7 @@ impl Live {
         keyboard: Option<RawFd>,
     ) -> Result<Live> {
         let poll = Poll::new().cannot("make an event loop")?;
-        let children = children()?;
+        let children = power::ended()?;
         let watch = |descriptor: RawFd, token| {
             poll.registry().register(&mut SourceFd(&descriptor), token, Interest::READABLE).cannot("watch a descriptor")
         };
@@ -185,14 +184,13 @@ impl Live {
         self.wait(due, log, now)?;
         let ready = |token| self.events.iter().any(|event| event.token() == token);
         let (input, console, child, answer) = (ready(INPUT), ready(CONSOLE), ready(CHILDREN), ready(BROKER));
-        if ready(SIGNALS)
-            && let Some(signal) = self.signals.take()
-        {
-            return Err(ended_by(signal));
-        }
+        let signal = if ready(SIGNALS) { self.signals.take() } else { None };
         happened.append(&mut self.refused);
         if console || self.console.is_due() {
             self.read(log, happened)?;
+        }
+        if let Some(signal) = signal {
+            return Err(ended_by(signal));
         }
         self.write();
         if log.is_open() && self.now() >= self.console.last_heard + QUIET {
@@ -219,7 +217,7 @@ impl Live {
         for event in &happened[before..] {
             match event {
                 Event::Console(bytes) => self.typist.heard(bytes),
-                _ => closed = true,
+                event => closed |= matches!(event, Event::Closed(_)),
             }
         }
         if let (Some(reason), false) = (self.broken.take(), closed) {
@@ -299,14 +297,4 @@ fn ended(Ended { purpose, answer, value }: Ended) -> Event {
         }
         (Purpose::Drain, value, _) => Event::Drained(Ok(value.unwrap_or_default())),
     }
-}
-
-/// Readable when a child has ended.
-fn children() -> Result<UnixStream> {
-    let (end, handler) = UnixStream::pair().cannot("make a socket")?;
-    for stream in [&end, &handler] {
-        stream.set_nonblocking(true).cannot("set up a socket")?;
-    }
-    signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, handler).cannot("catch SIGCHLD")?;
-    Ok(end)
 }
