@@ -107,7 +107,7 @@ fn start_up() -> Result<Figure> {
 fn many() -> Result<Figure> {
     const CONSOLES: usize = 64;
     const CHUNK: usize = 64;
-    const FOR: Duration = Duration::from_secs(5);
+    const FOR: Duration = Duration::from_secs(10);
     let mut boards: Vec<Board> = (0..CONSOLES).map(|_| Board::start(&board::stages(1))).collect::<Result<_>>()?;
     for board in &mut boards {
         board.is_ready()?;

@@ -119,7 +119,7 @@ impl Live {
     /// Writes what the console takes. One that takes nothing any more may still have something to say: what is wrong
     /// with it comes after that.
     fn write(&mut self) {
-        loop {
+        while !self.typist.is_empty() {
             let now = self.now();
             let Some(bytes) = self.typist.next(now, self.console.last_heard) else { return };
             match self.console.line.write(bytes) {
