@@ -7,3 +7,4 @@ mod messages;
 mod methods;
 mod refusals;
 mod splitting;
+mod watching;

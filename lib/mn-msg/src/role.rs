@@ -112,6 +112,18 @@ pub struct Member {
     /// Of a secondary connection: the member whose board it shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Whether the others wait for it: not for one that only looks on.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub counted: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_yes(answer: &bool) -> bool {
+    *answer
 }
 
 /// Limits in seconds.

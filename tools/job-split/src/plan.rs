@@ -24,6 +24,9 @@ pub fn plan<'a>(job: &'a Job, role: &Role, findings: &mut Findings) -> Option<Pl
     if job.blocks.iter().any(|block| block.roles.is_empty()) {
         return None;
     }
+    if let Kind::Console(_) = role.kind {
+        return Some(recording(job, role, blocks, findings));
+    }
     if blocks.is_empty() {
         findings.error(role.position, format!("no action names the role '{}'", role.name));
         return None;
@@ -46,6 +49,17 @@ pub fn plan<'a>(job: &'a Job, role: &Role, findings: &mut Findings) -> Option<Pl
         .chain(findings.take_unsupported())
         .collect();
     Some(plan)
+}
+
+/// The plan of a role that records a console: it has nothing to do besides.
+fn recording<'a>(job: &Job, role: &Role, blocks: Vec<&'a Block>, findings: &mut Findings) -> Plan<'a> {
+    findings.take_unsupported();
+    for block in &blocks {
+        findings.unsupported(block.position, format!("a {} of the recording role '{}'", block.kind, role.name));
+    }
+    let told = findings.take_unsupported();
+    let unsupported = [&job.unsupported, &role.unsupported, &told].into_iter().flatten().cloned().collect();
+    Plan { blocks: Vec::new(), unsupported }
 }
 
 impl<'a> Plan<'a> {
@@ -95,7 +109,7 @@ impl<'a> Plan<'a> {
     fn check_methods(&self, role: &Role, findings: &mut Findings) {
         let (to, on) = match role.kind {
             Kind::Device(_) => ("tftp", "on a device"),
-            Kind::Connection(_) => ("ssh", "on a connection"),
+            Kind::Connection(_) | Kind::Console(_) => ("ssh", "on a connection"),
         };
         let fits = |method: &Method| match method {
             Method::Console(_) => matches!(role.kind, Kind::Device(_)),

@@ -172,7 +172,15 @@ impl Split<'_> {
             started: None,
             staged: None,
             address: None,
-            console: None,
+            console: self.watched(),
+        }
+    }
+
+    /// The console that the role records; other roles get theirs from a holder or a dictionary.
+    fn watched(&self) -> Option<String> {
+        match &self.role.kind {
+            Kind::Console(of) => Some(format!("share:{of}")),
+            Kind::Device(_) | Kind::Connection(_) => None,
         }
     }
 

@@ -57,7 +57,9 @@ pub struct Doings<'a> {
 
 /// The doings of every role that has members; `mirrors` is overlay-pack's cache.
 pub fn doings<'a>(job: &'a Job, plans: &'a [Option<Plan<'a>>], mirrors: Option<&Path>) -> Vec<Doings<'a>> {
-    let with_plan = job.roles.iter().zip(plans).filter_map(|(role, plan)| Some((role, plan.as_ref()?)));
+    // A role that records a console makes no calls, and nobody waits for it.
+    let speaking = job.roles.iter().zip(plans).filter(|(role, _)| role.kind.is_counted());
+    let with_plan = speaking.filter_map(|(role, plan)| Some((role, plan.as_ref()?)));
     with_plan.map(|(role, plan)| Doings { role, plan, steps: steps(role, plan, mirrors) }).collect()
 }
 
