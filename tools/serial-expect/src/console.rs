@@ -10,6 +10,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use mn_cli::{Cannot, Result, reason};
 use nix::errno::Errno;
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
@@ -33,6 +34,8 @@ pub struct Console {
     child: Option<Child>,
     watch: Option<(Registry, Token)>,
     away: Option<Away>,
+    /// Why one that is not there will not come any more.
+    given_up: Option<String>,
 }
 
 /// A console that is not there and may come.
@@ -61,7 +64,7 @@ impl Console {
     /// Status 3 when it cannot be opened.
     pub fn open(place: &Specification) -> Result<Console> {
         let place = place.clone();
-        let mut console = Console { place, line: None, child: None, watch: None, away: None };
+        let mut console = Console { place, line: None, child: None, watch: None, away: None, given_up: None };
         match console.open_line() {
             Ok(line) => console.line = Some(line),
             Err(_) if matches!(&console.place, Specification::Share(path) if !Path::new(path).exists()) => {
@@ -146,6 +149,27 @@ impl Console {
         self.away.as_ref().map(|away| away.look.saturating_duration_since(Instant::now()))
     }
 
+    /// Says why a console that is not there will not come: it is looked for once more.
+    pub fn give_up(&mut self, why: String) {
+        if let Some(away) = &mut self.away {
+            away.look = Instant::now();
+            self.given_up = Some(why);
+        }
+    }
+
+    /// Another member's console that came and went between two looks is on record beside its socket, which a member
+    /// that was killed leaves there.
+    fn open_record(&mut self, why: String) -> Heard {
+        let socket = match &self.place {
+            Specification::Share(socket) => Path::new(socket),
+            _ => return Heard::Closed(Some(why)),
+        };
+        let record = (!socket.exists()).then(|| File::open(socket.with_file_name("console.log")));
+        let Some(Ok(record)) = record else { return Heard::Closed(Some(why)) };
+        self.line = Some(Box::new(record));
+        Heard::Bytes(0)
+    }
+
     /// A serial port that is gone may only have been unplugged, as when its board's own USB port is the console.
     fn lost(&mut self, reason: Option<String>) -> Heard {
         let Specification::Serial(path, _) = &self.place else { return Heard::Closed(reason) };
@@ -175,6 +199,10 @@ impl Console {
             return Heard::Bytes(0);
         };
         self.line = None;
+        if let Some(why) = self.given_up.take() {
+            self.away = None;
+            return self.open_record(why);
+        }
         if limit.is_some_and(|limit| since.elapsed() >= limit) {
             self.away = None;
             return Heard::Closed(Some(format!("it did not come back: {error}")));

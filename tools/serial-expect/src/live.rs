@@ -200,6 +200,9 @@ impl Live {
         if answer {
             happened.extend(self.answers()?.into_iter().map(ended));
         }
+        if let Some(member) = self.broker.as_mut().and_then(Broker::gone) {
+            self.console.line.give_up(format!("{} {} has ended without one", member.role, member.job_id));
+        }
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use mn_cli::{Error, Result, Signals, Status};
 use mn_console::dialogue::Dialogue;
 use mn_console::matcher::Patterns;
 use mn_console::stage::{Plan, Stage};
-use mn_msg::role::{Device, Facts, Overlay, Test, Work};
+use mn_msg::role::{Device, Facts, Member, Overlay, Test, Work};
 use mn_msg::{Input, MemberDir, Object, Role, RunDir, Writer};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub fn run(options: &Options, mut signals: Signals, run_dir: Option<RunDir>, wri
 /// What is to be done, checked before anything is touched.
 struct Script {
     place: Specification,
+    /// Whose console it is, where it is another member's.
+    watched: Option<Member>,
     dialogue: Option<Dialogue>,
     commands: BTreeMap<String, Vec<Vec<String>>>,
 }
@@ -65,7 +67,11 @@ impl Script {
         let place =
             place.ok_or_else(|| Error::wrong("cannot find the console: the message has none; name it with '-c'"))?;
         let place = Specification::parse(place)?;
-        let place = if options.replay.is_some() { place } else { recording::resolved(place, role, dir)? };
+        let watched = recording::watched(&place, role)?;
+        let place = match &watched {
+            Some(member) if options.replay.is_none() => recording::socket(member, dir)?,
+            _ => place,
+        };
         let mut commands = BTreeMap::new();
         for (name, lines) in device.map(|device| &device.commands).into_iter().flatten() {
             commands.insert(name.clone(), power::words(name, lines)?);
@@ -73,7 +79,7 @@ impl Script {
         if role.tests().next().is_some() {
             overlay(facts)?;
         }
-        Ok(Script { place, dialogue: dialogue(role, &commands)?, commands })
+        Ok(Script { place, watched, dialogue: dialogue(role, &commands)?, commands })
     }
 }
 
@@ -118,7 +124,7 @@ fn perform(
             let source = Source::Tape(Box::new(Tape::open(path)?));
             Wires::new(source, role.job_deadline().remaining(), ConsoleLog::open(dir.as_ref())?, None)?
         }
-        None => connect(&script.place, role, options, signals, upstream, dir.as_ref(), report)?,
+        None => connect(&script, role, options, signals, upstream, dir.as_ref(), report)?,
     };
     let mut board = Board { commands: script.commands, dir, held: Vec::new(), touched: false };
     let boots = script.dialogue.is_some();
@@ -137,19 +143,26 @@ fn perform(
 
 /// Connects the role to the world.
 fn connect(
-    place: &Specification,
+    script: &Script,
     role: &Role,
     options: &Options,
     signals: Signals,
-    upstream: Upstream,
+    mut upstream: Upstream,
     dir: Option<&MemberDir>,
     report: &mut Report,
 ) -> Result<Wires> {
     let facts = role.facts();
     let title = format!("{} {}", facts.role, facts.job_id);
     let recorder = options.record.as_ref().map(|path| Recorder::create(path, &title)).transpose()?;
-    let broker = join(options, facts)?;
-    let console = Console::open(place)?;
+    let mut broker = join(options, facts)?;
+    if let Specification::Share(_) = script.place {
+        // The console is another member's: it ends with that one, and not with the stage before.
+        upstream.close()?;
+    }
+    if let (Some(broker), Some(member)) = (&mut broker, &script.watched) {
+        broker.watch(member)?;
+    }
+    let console = Console::open(&script.place)?;
     let mut log = ConsoleLog::open(dir)?;
     share(&mut log, options, dir, report)?;
     let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };
