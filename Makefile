@@ -13,7 +13,7 @@ PROVE = prove
 # The inventory of the package.
 TOOLS = job-split overlay-pack tftp-stage serial-expect ssh-connect mn-broker mn-report
 # What mn-run runs besides.
-SCRIPTS = member clean roles/host roles/guest
+SCRIPTS = member clean roles/host roles/guest roles/watcher
 MAN1 = job-split overlay-pack tftp-stage serial-expect ssh-connect mn-broker mn-report mn-run
 MAN5 = mn-message
 MAN7 = mn-exit mn-protocol pumice
