@@ -9,6 +9,7 @@ mod cli;
 mod console;
 mod console_log;
 mod escape;
+mod leftovers;
 mod listener;
 mod live;
 mod mark;

@@ -13,7 +13,7 @@ use crate::specification::Specification;
 use crate::tape::Tape;
 use crate::upstream::{self, Upstream};
 use crate::wires::{Source, Wires};
-use crate::{power, recording, teardown, tests, verdict};
+use crate::{leftovers, power, recording, teardown, tests, verdict};
 use mn_cli::{Error, Result, Signals, Status};
 use mn_console::dialogue::Dialogue;
 use mn_console::matcher::Patterns;
@@ -166,8 +166,18 @@ fn connect(
     let mut log = ConsoleLog::open(dir)?;
     share(&mut log, options, dir, report)?;
     let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };
-    let live = Live::new(signals, upstream, broker, Listener::new(console, characters), log.keyboard())?;
+    let mut console = Listener::new(console, characters);
+    if begins_with_power(role) {
+        leftovers::hear_out(&mut console, &mut log)?;
+    }
+    let live = Live::new(signals, upstream, broker, console, log.keyboard())?;
     Wires::new(Source::Live(Box::new(live)), role.job_deadline().remaining(), log, recorder)
+}
+
+/// Whether the board is switched on before anything else.
+fn begins_with_power(role: &Role) -> bool {
+    let first = role.boot().and_then(|boot| boot.dialogue.first());
+    first.is_some_and(|step| matches!(step.work, Work::Power { .. }))
 }
 
 /// Lets others look on: where they are asked to come, or else in the run directory, where a failure is no disaster.
