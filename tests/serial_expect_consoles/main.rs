@@ -3,4 +3,3 @@
 mod ports;
 mod servers;
 mod shared;
-mod tool;

@@ -1,7 +1,8 @@
 //! Shared consoles: watching, typing, recording.
 
-use crate::tool::{PATIENCE, RESULTS, RUN, Running, Terminal, guest, results, role, serial_expect, until};
 use pumice_tests::broker::Broker;
+use pumice_tests::console::{RESULTS, RUN, Terminal, guest, role, serial_expect, until};
+use pumice_tests::running::{PATIENCE, Running, results};
 use pumice_tests::tool;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
