@@ -165,7 +165,7 @@ fn what_is_wrong_with_a_test_is_told_with_its_place() {
         ),
         (
             format!("{BOOT}- test: {{monitors: [], interactive: []}}\n"),
-            "7:24: a test has 'interactive' or 'monitors', not both: make two of it",
+            "7:10: a test has 'interactive' or 'monitors', not both: make two of it",
         ),
         (
             script("{command: x}") + &script("{command: y}").replace(BOOT, ""),
