@@ -146,7 +146,7 @@ impl Player<'_, '_> {
         let (began, whole, rounds) = (self.wires.now(), self.end(test.timeout), Rounds::of(test));
         let mut failed = None;
         for earlier in 0..rounds.most {
-            if rounds.most > 1 {
+            if rounds.most > 1 && rounds.until == Until::Success {
                 self.report.begin_attempt(Some(earlier + 1));
             }
             let end = self.round_end(whole, test.timeout, rounds.most);
@@ -161,9 +161,7 @@ impl Player<'_, '_> {
             let again = earlier + 1 < rounds.most && fault != Fault::Dead && self.wires.now() + interval < whole;
             if again {
                 self.interrupt(test)?;
-                if rounds.until == Until::Success {
-                    self.report.forgive();
-                }
+                self.report.forgive();
                 self.report.step("test", &format!("running it again: {text}"))?;
                 self.pause(interval)?;
             }

@@ -17,7 +17,7 @@ pub struct Report<'a> {
     seq: u64,
     /// Whether a test has failed.
     failed: bool,
-    /// Which run of a block that runs several times this is, and whether a test had failed before it.
+    /// Which attempt at a block this is, and whether a test had failed before it.
     attempt: Option<(u32, bool)>,
     last_step: (String, String),
 }
@@ -34,12 +34,12 @@ impl<'a> Report<'a> {
         self.failed
     }
 
-    /// What follows is of this run of a block that runs several times; of none when it is over.
+    /// What follows is of this attempt at a block; of none when it is over.
     pub fn begin_attempt(&mut self, number: Option<u32>) {
         self.attempt = number.map(|number| (number, self.failed));
     }
 
-    /// The run is followed by another that counts in its place.
+    /// The attempt, if this is one, is followed by another that counts in its place.
     pub fn forgive(&mut self) {
         self.failed = self.attempt.map_or(self.failed, |(_, before)| before);
     }
