@@ -63,6 +63,9 @@ pub(super) enum Meaning {
     Prompt,
 }
 
+/// Makes patterns of texts, none of none; the error names the script.
+type Compile<'a> = dyn Fn(&[String]) -> Result<Option<Patterns>, String> + 'a;
+
 impl Script {
     pub(super) fn new(message: &Message) -> Result<Script, String> {
         let compile = |patterns: &[String]| {
@@ -81,12 +84,7 @@ impl Script {
 }
 
 impl Step {
-    fn new(
-        nth: usize,
-        step: &ScriptStep,
-        prompts: &[String],
-        compile: &dyn Fn(&[String]) -> Result<Option<Patterns>, String>,
-    ) -> Result<Step, String> {
+    fn new(nth: usize, step: &ScriptStep, prompts: &[String], compile: &Compile<'_>) -> Result<Step, String> {
         let awaits_prompt = step.wait_for_prompt != Some(false);
         let mut patterns = step.successes.clone();
         let mut meanings = vec![Meaning::Success; patterns.len()];
