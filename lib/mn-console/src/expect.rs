@@ -8,6 +8,9 @@ pub const WINDOW: usize = 8184;
 /// Bytes kept while nothing is waited for; of more the oldest are dropped.
 pub const UNREAD: usize = 64 * 1024;
 
+/// Silence after which a pattern that asks for the end of the text may match.
+pub(crate) const QUIET: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// What was waited for has come.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Hit {
@@ -61,6 +64,11 @@ impl Expect {
     fn hit(&mut self, pattern: usize) -> Hit {
         self.matcher = None;
         Hit { pattern, text: std::mem::take(&mut self.text) }
+    }
+
+    /// Bytes that have not been looked at.
+    pub fn unread_len(&self) -> usize {
+        self.unread.len()
     }
 
     /// Ends the waiting; gives what has not been looked at.

@@ -55,6 +55,11 @@ impl Lines {
         self.done.back().map(|line| readable(line).trim().to_owned())
     }
 
+    /// The last line for a diagnostic: `last seen: 'grub>'`.
+    pub fn seen(&self) -> String {
+        self.last().map_or_else(|| "the console was silent".to_owned(), |line| format!("last seen: '{line}'"))
+    }
+
     /// All lines kept, oldest first, made readable.
     pub fn all(&self) -> Vec<String> {
         let open = (!self.open.is_empty()).then_some(&self.open);

@@ -211,11 +211,13 @@ fn commands(work: &Work, staged: &Object) -> Result<Vec<Op>, BadPattern> {
     let lines = lines.iter().filter_map(|line| template::fill(line, staged));
     let (delay, end) = (Duration::from_millis(*character_delay), line_ending.as_deref().unwrap_or(NEWLINE));
     let prompted = wait(&[prompt], errors, Nudge::Never)?;
-    let mut ops = Vec::new();
+    let mut ops = vec![prompted.clone()];
+    if let Op::Wait(wait) = &prompted {
+        ops.push(Op::Settle(wait.clone()));
+    }
     for (at, line) in lines.enumerate() {
-        ops.push(prompted.clone());
-        if let (0, Op::Wait(wait)) = (at, &prompted) {
-            ops.push(Op::Settle(wait.clone()));
+        if at > 0 {
+            ops.push(prompted.clone());
         }
         ops.push(Op::Type(typed(&line, end, delay)));
     }

@@ -5,12 +5,14 @@ mod device;
 mod dialogue;
 mod overlay;
 mod resource;
+mod test;
 
-pub use action::{Action, Boot, BoundCall, Command, Deploy, Limits, Test};
+pub use action::{Action, Boot, BoundCall, Command, Deploy, Limits};
 pub use device::{Device, Login};
 pub use dialogue::{Step, Work};
 pub use overlay::{Definition, Overlay, Run};
 pub use resource::{Resource, UImage};
+pub use test::{Failure, Monitor, Script, ScriptCall, ScriptStep, Test};
 
 use crate::{Kind, Message, Object, parse_moment};
 use mn_cli::{Deadline, Error, Result};
@@ -224,6 +226,11 @@ impl Role {
             Action::Test(test) => Some(test),
             _ => None,
         })
+    }
+
+    /// Whether a test of the role needs the overlay.
+    pub fn needs_overlay(&self) -> bool {
+        self.tests().any(Test::runs_definitions)
     }
 
     /// When the job's time is up: `started`, or now, and the job's timeout.

@@ -5,7 +5,7 @@ mod menu;
 mod power;
 mod shell;
 
-use crate::boot::{By, Console};
+use crate::boot::{By, Console, Until};
 use crate::context;
 use crate::device::{Dictionary, at};
 use crate::findings::Findings;
@@ -60,7 +60,9 @@ pub fn compile(parts: &Parts, job: &mut Findings, board: &mut Findings) -> Vec<S
         steps.extend(loader::interrupt(parts, &method, board));
         steps.extend(loader::commands(parts, &method, job, board));
     }
-    steps.extend(shell::steps(parts, &method, board));
+    if parts.boot.until == Until::Shell {
+        steps.extend(shell::steps(parts, &method, board));
+    }
     steps
 }
 

@@ -253,8 +253,17 @@ fn check_names(map: &Mapping, key: &str, findings: &mut Findings) {
     }
 }
 
-/// The actions of a test block.
-const TESTS: [&str; 3] = ["multinode-test", "lava-test-shell", "lava-test-retry"];
+/// The actions of test and command blocks.
+const TESTS: [&str; 8] = [
+    "multinode-test",
+    "lava-test-shell",
+    "lava-test-retry",
+    "lava-test-interactive",
+    "lava-test-interactive-retry",
+    "lava-test-monitor",
+    "lava-test-monitor-retry",
+    "user-command",
+];
 
 fn by_name(named: &Named, name: &str) -> Option<u64> {
     named.iter().find(|(known, _)| known == name).map(|(_, seconds)| *seconds)

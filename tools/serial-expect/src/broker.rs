@@ -101,6 +101,11 @@ impl Broker {
         Ok(())
     }
 
+    /// Forgets the board's calls: whoever made them has ended.
+    pub fn forget(&mut self) {
+        self.open.retain(|_, purpose| *purpose == Purpose::Drain);
+    }
+
     /// The calls that have ended since.
     ///
     /// # Errors

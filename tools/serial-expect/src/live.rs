@@ -152,6 +152,14 @@ impl Live {
         }
     }
 
+    /// Forgets the calls that have not been answered.
+    pub fn forget_calls(&mut self) {
+        self.refused.clear();
+        if let Some(broker) = &mut self.broker {
+            broker.forget();
+        }
+    }
+
     /// Starts a power command.
     ///
     /// # Errors

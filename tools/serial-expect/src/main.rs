@@ -1,6 +1,8 @@
 //! serial-expect - hold the conversation with a role's console
 
+mod actions;
 mod attach;
+mod blocks;
 mod board;
 mod broker;
 mod cast;

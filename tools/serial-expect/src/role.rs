@@ -13,13 +13,10 @@ use crate::specification::Specification;
 use crate::tape::Tape;
 use crate::upstream::{self, Upstream};
 use crate::wires::{Source, Wires};
-use crate::{leftovers, power, recording, teardown, tests, verdict};
+use crate::{actions, leftovers, power, recording, teardown, verdict};
 use mn_cli::{Error, Result, Signals, Status};
-use mn_console::dialogue::Dialogue;
-use mn_console::matcher::Patterns;
-use mn_console::stage::{Plan, Stage};
-use mn_msg::role::{Device, Facts, Member, Overlay, Test, Work};
-use mn_msg::{Input, MemberDir, Object, Role, RunDir, Writer};
+use mn_msg::role::{Facts, Member};
+use mn_msg::{Input, MemberDir, Role, RunDir, Writer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -52,8 +49,8 @@ struct Script {
     place: Specification,
     /// Whose console it is, where it is another member's.
     watched: Option<Member>,
-    dialogue: Option<Dialogue>,
     commands: BTreeMap<String, Vec<Vec<String>>>,
+    undo: BTreeMap<String, Vec<Vec<String>>>,
 }
 
 impl Script {
@@ -72,40 +69,15 @@ impl Script {
             Some(member) if options.replay.is_none() => recording::socket(member, dir)?,
             _ => place,
         };
-        let mut commands = BTreeMap::new();
-        for (name, lines) in device.map(|device| &device.commands).into_iter().flatten() {
-            commands.insert(name.clone(), power::words(name, lines)?);
-        }
-        if role.tests().next().is_some() {
-            overlay(facts)?;
-        }
-        Ok(Script { place, watched, dialogue: dialogue(role, &commands)?, commands })
+        let split = |lines: Option<&BTreeMap<String, Vec<String>>>| -> Result<BTreeMap<String, Vec<Vec<String>>>> {
+            let lines = lines.into_iter().flatten();
+            lines.map(|(name, lines)| Ok((name.clone(), power::words(name, lines)?))).collect()
+        };
+        let commands = split(device.map(|device| &device.commands))?;
+        let undo = split(device.map(|device| &device.undo))?;
+        actions::check(role, &commands)?;
+        Ok(Script { place, watched, commands, undo })
     }
-}
-
-fn dialogue(role: &Role, commands: &BTreeMap<String, Vec<Vec<String>>>) -> Result<Option<Dialogue>> {
-    let Some(boot) = role.boot().filter(|boot| !boot.dialogue.is_empty()) else { return Ok(None) };
-    for step in &boot.dialogue {
-        if let Work::Power { command } = &step.work
-            && commands.get(command).is_none_or(Vec::is_empty)
-        {
-            return Err(Error::wrong(format_args!("cannot boot the board: its dictionary has no command '{command}'")));
-        }
-    }
-    let none = Object::new();
-    let staged = role.facts().staged.as_ref().unwrap_or(&none);
-    let dialogue = Dialogue::new(boot, staged, delay(role.facts().device.as_ref(), "boot"));
-    Ok(Some(dialogue.map_err(Error::wrong)?))
-}
-
-fn overlay(facts: &Facts) -> Result<&Overlay> {
-    let missing = || Error::wrong("cannot run the tests: the message has no overlay; put 'overlay-pack' before");
-    facts.overlay.as_ref().ok_or_else(missing)
-}
-
-fn delay(device: Option<&Device>, section: &str) -> Duration {
-    let delay = device.and_then(|device| device.character_delays.get(section));
-    Duration::from_millis(delay.copied().unwrap_or(0))
 }
 
 /// Connects everything, plays the role, and takes all of it down again.
@@ -126,15 +98,13 @@ fn perform(
         }
         None => connect(&script, role, options, signals, upstream, dir.as_ref(), report)?,
     };
-    let mut board = Board { commands: script.commands, dir, held: Vec::new(), touched: false };
-    let boots = script.dialogue.is_some();
-    let booted = boot(script.dialogue, role, &mut board, &mut wires, report);
-    let up = booted.is_ok();
-    let played = match &script.place {
+    let Script { place, commands, undo, .. } = script;
+    let mut board = Board { commands, undo, dir, held: Vec::new(), touched: false, up: false, done: Vec::new() };
+    let played = match &place {
         Specification::Share(_) => recording::run(&mut wires, report),
-        _ => booted.and_then(|unread| run_tests(role, &unread, &mut wires, report)),
+        _ => actions::run(role, &mut board, &mut wires, report),
     };
-    if boots && up && !wires.board_died && worth_draining(&played, facts) {
+    if board.up && !wires.board_died && worth_draining(&played, facts) {
         let drained = teardown::drain(&mut wires, report, options.drain_timeout);
         return finish(played.and(drained), &mut board, &mut wires, report);
     }
@@ -206,63 +176,6 @@ fn join(options: &Options, facts: &Facts) -> Result<Option<Broker>> {
     }
 }
 
-fn boot(
-    dialogue: Option<Dialogue>,
-    role: &Role,
-    board: &mut Board,
-    wires: &mut Wires,
-    report: &mut Report,
-) -> Result<Vec<u8>> {
-    let Some(dialogue) = dialogue else { return Ok(Vec::new()) };
-    let timeout = role.boot().map_or(0, |boot| boot.timeout);
-    let end = end(wires, timeout);
-    board.boot(dialogue, wires, report, end)
-}
-
-/// When something that may take so many seconds has to be done: the job's own end may come first.
-fn end(wires: &Wires, timeout: u64) -> Duration {
-    wires.job_end.min(wires.now() + Duration::from_secs(timeout))
-}
-
-fn run_tests(role: &Role, unread: &[u8], wires: &mut Wires, report: &mut Report) -> Result<()> {
-    let mut unread = unread;
-    for test in role.tests() {
-        let end = end(wires, test.timeout);
-        let offset = wires.log.offset().saturating_sub(unread.len() as u64);
-        let stage = Stage::new(plan(role, test)?, offset);
-        tests::run(stage, unread, wires, report, end)?;
-        unread = &[];
-    }
-    Ok(())
-}
-
-fn plan(role: &Role, test: &Test) -> Result<Plan> {
-    let facts = role.facts();
-    let overlay = overlay(facts)?;
-    Ok(Plan {
-        job_id: facts.job_id.clone(),
-        stage: test.stage,
-        level: test.level.clone(),
-        directory: overlay.directory.clone(),
-        shell: facts.device.as_ref().map_or_else(|| "/bin/sh".to_owned(), |device| device.shell.clone()),
-        runs: overlay.runs.iter().filter(|run| run.stage == test.stage).cloned().collect(),
-        delay: delay(facts.device.as_ref(), "test"),
-        patience: Duration::from_secs(facts.timeouts.connection),
-        board: firmware(role)?,
-    })
-}
-
-/// What the board's firmware says first after its power has come; none for a role without a board of its own.
-fn firmware(role: &Role) -> Result<Option<Patterns>> {
-    let mut steps = role.boot().map(|boot| boot.dialogue.iter()).into_iter().flatten();
-    let first = steps.find_map(|step| match &step.work {
-        Work::Expect { patterns, .. } => Some(patterns),
-        _ => None,
-    });
-    let patterns = first.map(|patterns| Patterns::new(patterns)).transpose();
-    patterns.map_err(|bad| Error::wrong(format_args!("cannot watch the board: {bad}")))
-}
-
 /// Whether guests may still use the board: not when the lab has failed or the role was told to end.
 fn worth_draining(played: &Result<()>, facts: &Facts) -> bool {
     let guests = facts.group.members.iter().any(|member| member.host.as_ref() == Some(&facts.job_id));
@@ -277,9 +190,10 @@ fn worth_draining(played: &Result<()>, facts: &Facts) -> bool {
 fn finish(played: Result<()>, board: &mut Board, wires: &mut Wires, report: &mut Report) -> Result<()> {
     let signalled = matches!(&played, Err(error) if matches!(error.status(), Status::Signal(_)));
     let off = teardown::power_off(board, wires, report, signalled);
+    let undone = teardown::undo(board, wires, report, signalled);
     let parted = wires.part();
     let mut first = played;
-    for next in [off, parted] {
+    for next in [off, undone, parted] {
         match (&first, next) {
             (Err(_), Err(error)) => drop(report.warn(&error.to_string())),
             (Ok(()), next) => first = next,

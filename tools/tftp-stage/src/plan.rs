@@ -119,22 +119,23 @@ impl Plan {
         let console = device.connect.clone().ok_or_else(|| {
             Error::wrong(format_args!("cannot stage for '{}': its dictionary names no console", device.hostname))
         })?;
-        let deploy = role.deploy().ok_or_else(|| Error::wrong("cannot stage: the role has no deploy block"))?;
-        if deploy.to != "tftp" {
+        // A board whose bootloader is all that is tested needs no files.
+        let deploy = role.deploy();
+        if let Some(deploy) = deploy.filter(|deploy| deploy.to != "tftp") {
             return Err(Error::wrong(format_args!("cannot deploy to '{}': only 'tftp' is staged here", deploy.to)));
         }
-        let resources = downloads(deploy)?;
+        let resources = deploy.map(downloads).transpose()?.unwrap_or_default();
         let resource =
             |what| resources.iter().find(|download| download.what == what).map(|download| &download.resource);
         let (root, ramdisk) = (resource(What::NfsRoot), resource(What::Ramdisk));
         Ok(Plan {
             job_id: facts.job_id.clone(),
             console,
-            timeout: deploy.timeout,
+            timeout: deploy.map_or(facts.timeouts.job, |deploy| deploy.timeout),
             modules_into: modules_into(resource(What::Modules), root, ramdisk)?,
             overlay: facts.overlay.as_ref().map(|overlay| overlay_into(overlay, root, ramdisk)).transpose()?.flatten(),
             prefix: prefix(root)?,
-            ssh: ssh(deploy, root)?,
+            ssh: deploy.map_or(Ok(Ssh::Leave), |deploy| ssh(deploy, root))?,
             device,
             resources,
         })

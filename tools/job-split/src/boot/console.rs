@@ -1,8 +1,9 @@
 //! A boot by the board's console: what the job says about it, by any method.
 
+use super::Method;
 use super::login::{self, Login};
 use crate::findings::Findings;
-use crate::read::{Keys, boolean, mapping, pattern, patterns, texts};
+use crate::read::{Keys, boolean, mapping, pattern, patterns, place, require_text, texts};
 use mn_yaml::{Kind, Mapping, Node, Position};
 
 /// A boot method of LAVA that leads from a reset over the console to a shell.
@@ -24,11 +25,22 @@ pub enum By {
     Minimal,
 }
 
+/// Where a boot ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// At a system's shell, or at the words that say it is done.
+    Shell,
+    /// At the bootloader's prompt.
+    Prompt,
+}
+
 /// What the job says about such a boot.
 #[derive(Clone, Debug)]
 pub struct Console {
-    /// The method.
+    /// The method; of a boot that ends at a bootloader's prompt that bootloader's.
     pub by: By,
+    /// Where it ends.
+    pub until: Until,
     /// The commands, or where to find them; always there where the method types commands.
     pub commands: Option<Commands>,
     /// Where they stand.
@@ -107,7 +119,7 @@ impl By {
 }
 
 /// Keys of every boot by the console.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "auto_login",
     "connection",
     "failure_message",
@@ -118,17 +130,33 @@ const KEYS: [&str; 14] = [
     "parameters",
     "prompts",
     "protocols",
+    "repeat",
     "role",
     "soft_reboot",
     "timeout",
     "timeouts",
 ];
 
-const UNSUPPORTED: [&str; 5] = ["connection-namespace", "namespace", "repeat", "transfer_overlay", "use_bootscript"];
+const UNSUPPORTED: [&str; 4] = ["connection-namespace", "namespace", "transfer_overlay", "use_bootscript"];
+
+/// Reads a boot that ends at the prompt of the bootloader that it names.
+pub fn bootloader(body: &Mapping, findings: &mut Findings) -> Option<Method> {
+    let name = require_text(body, "bootloader", findings)?;
+    let Some(by) = By::from_name(&name).filter(|by| by.has_prompt()) else {
+        findings.unsupported(place(body, "bootloader"), format_args!("bootloader '{name}'"));
+        return Some(Method::Other("bootloader".to_owned()));
+    };
+    let console = read(by, Until::Prompt, body, findings)?;
+    Some(Method::Console(Box::new(console)))
+}
 
 /// Reads what a block says.
-pub fn read(by: By, body: &Mapping, findings: &mut Findings) -> Option<Console> {
-    let known = [KEYS.as_slice(), by.own_keys()].concat();
+pub fn read(by: By, until: Until, body: &Mapping, findings: &mut Findings) -> Option<Console> {
+    let own: &[&str] = match until {
+        Until::Shell => by.own_keys(),
+        Until::Prompt => &["bootloader", "commands", "reset", "reset_connection", "reset_device"],
+    };
+    let known = [KEYS.as_slice(), own].concat();
     Keys { of: "a boot", known: &known, unsupported: &UNSUPPORTED }.check(body, findings);
     let parameters = mapping(body, "parameters", findings);
     if let Some(map) = parameters {
@@ -139,10 +167,11 @@ pub fn read(by: By, body: &Mapping, findings: &mut Findings) -> Option<Console> 
     let (kernel_start, final_message) = (parameter("kernel-start-message"), parameter("bootloader-final-message"));
     let shutdown_message = parameter("shutdown-message");
     let login = mapping(body, "auto_login", findings).map(|map| login::read(map, findings));
-    let commands = commands(by, body, findings)?;
+    let commands = commands(by, until, body, findings)?;
     let finished = body.get("boot_finished").filter(|node| !node.is_null() && by.own_keys().contains(&"boot_finished"));
     Some(Console {
         by,
+        until,
         commands,
         commands_position: body.get("commands").map_or(body.position(), Node::position),
         // A login that is there and wrong must not become a boot without one.
@@ -150,7 +179,7 @@ pub fn read(by: By, body: &Mapping, findings: &mut Findings) -> Option<Console> 
             Some(login) => Some(login?),
             None => None,
         },
-        reset: boolean(body, "reset", findings).unwrap_or(true),
+        reset: ["reset", "reset_device"].iter().all(|key| boolean(body, key, findings).unwrap_or(true)),
         pre_power: boolean(body, "pre_power_command", findings).unwrap_or(false),
         pre_os: boolean(body, "pre_os_command", findings).unwrap_or(false),
         soft_reboot: body.get("soft_reboot").map(|node| texts(node, findings)).unwrap_or_default(),
@@ -165,7 +194,10 @@ pub fn read(by: By, body: &Mapping, findings: &mut Findings) -> Option<Console> 
 }
 
 /// The commands, which only a method without a prompt may lack; None when something is wrong.
-fn commands(by: By, body: &Mapping, findings: &mut Findings) -> Option<Option<Commands>> {
+fn commands(by: By, until: Until, body: &Mapping, findings: &mut Findings) -> Option<Option<Commands>> {
+    if until == Until::Prompt && body.get("commands").is_none_or(is_empty) {
+        return Some(Some(Commands::Lines(Vec::new())));
+    }
     if !by.has_prompt() && body.get("commands").is_none_or(Node::is_null) {
         return Some(None);
     }
@@ -182,4 +214,8 @@ fn commands(by: By, body: &Mapping, findings: &mut Findings) -> Option<Option<Co
         Kind::Sequence(_) => Some(Some(Commands::Lines(texts(node, findings)))),
         _ => findings.ok(node.as_str()).map(|name| Some(Commands::Set(name.to_owned()))),
     }
+}
+
+fn is_empty(node: &Node) -> bool {
+    node.is_null() || matches!(node.kind(), Kind::Sequence(items) if items.is_empty())
 }

@@ -11,6 +11,9 @@ use mn_msg::role::{Step, Work};
 pub fn steps(parts: &Parts, method: &Method, board: &mut Findings) -> Vec<Step> {
     let boot = parts.boot;
     if parts.prompts.is_empty() {
+        if boot.finished.is_empty() {
+            return Vec::new();
+        }
         let (patterns, errors) = (boot.finished.clone(), boot.failure_message.iter().cloned().collect());
         return vec![step(parts, "installer-wait", Work::Expect { patterns, errors })];
     }
