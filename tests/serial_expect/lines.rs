@@ -3,6 +3,7 @@
 
 use crate::device::{Board, SHELLS, Shell, inline, role};
 use crate::running::{END, Running};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
 use pumice_tests::broker::Broker;
 use pumice_tests::random::Random;
@@ -10,6 +11,8 @@ use pumice_tests::{Outcome, tool};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -151,6 +154,43 @@ fn carry_to(mut stream: UnixStream, mut board: File, noise: Noise, mut random: R
     let _ = board.write_all(b"\x03\n\x04");
 }
 
+/// A terminal server before a console: it lets its first client go after so many bytes from the board, and has lost some
+/// when the next one comes.
+fn server_that_breaks(console: &Path, after: usize, lost: usize) -> (u16, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let mut board = UnixStream::connect(console).expect("the console");
+    let thread = std::thread::spawn(move || {
+        relay(&mut listener.accept().expect("a client").0, &mut board, after);
+        board.read_exact(&mut vec![0; lost]).expect("the board speaks");
+        relay(&mut listener.accept().expect("the client comes again").0, &mut board, usize::MAX);
+    });
+    (port, thread)
+}
+
+/// Passes on what both say until the board has said so many bytes, or one of them goes.
+fn relay(client: &mut TcpStream, board: &mut UnixStream, most: usize) {
+    let (mut passed, mut bytes) = (0, [0; 256]);
+    while passed < most {
+        let mut both = [client.as_fd(), board.as_fd()].map(|end| PollFd::new(end, PollFlags::POLLIN));
+        poll(&mut both, PollTimeout::NONE).expect("descriptors");
+        let [typed, said] = both.map(|end| end.any().expect("known events"));
+        if typed {
+            match client.read(&mut bytes) {
+                Ok(count @ 1..) => board.write_all(&bytes[..count]).expect("the board is there"),
+                _ => return,
+            }
+        }
+        if said {
+            let room = bytes.len().min(most - passed);
+            match board.read(&mut bytes[..room]) {
+                Ok(count @ 1..) if client.write_all(&bytes[..count]).is_ok() => passed += count,
+                _ => return,
+            }
+        }
+    }
+}
+
 // ---------------------------------------------------------------- the board
 
 /// An overlay that is unpacked for every run anew.
@@ -236,24 +276,31 @@ fn peer(broker: &Broker) -> JoinHandle<()> {
 
 /// Runs the overlay over a line; gives how it ended, and how often the broker was called by the board.
 fn conduct(overlay: &Overlay, board: &Board, noise: Noise, seed: u64) -> (Outcome, usize) {
+    let console = Console::start(board, noise, seed);
+    let outcome = play(overlay, &format!("unix:{}", console.path.display()), &[]);
+    console.end();
+    outcome
+}
+
+/// The same on any console.
+fn play(overlay: &Overlay, console: &str, options: &[&str]) -> (Outcome, usize) {
     let broker = Broker::with_journal(&MEMBERS, &[]);
     let peer = peer(&broker);
-    let console = Console::start(board, noise, seed);
     let mut role = overlay.role.clone();
-    role["console"] = json!(format!("unix:{}", console.path.display()));
+    role["console"] = json!(console);
     for action in role["actions"].as_array_mut().expect("a list") {
         action["timeout"] = json!(LIMIT.as_secs());
     }
     let message = format!("{}\n{END}", json!({"v": 1, "type": "role", "data": role}));
     let mut command = tool("serial-expect");
-    let outcome = Running::start(command.env("MN_SOCKET", broker.socket()), &message).outcome_within(LIMIT);
+    let outcome =
+        Running::start(command.args(options).env("MN_SOCKET", broker.socket()), &message).outcome_within(LIMIT);
     let calls = std::fs::read_to_string(broker.file("journal")).expect("a journal");
     let calls = calls.lines().filter(|line| line.contains("\"here\"") && line.contains("\"send\"")).count();
     // When the role has failed early it has left, and the other's calls have ended with that.
     if outcome.status == 1 {
         peer.join().expect("the other got what was sent, once");
     }
-    console.end();
     (outcome, calls)
 }
 
@@ -331,6 +378,27 @@ fn a_byte_in_a_thousand_may_be_lost() {
 #[test]
 fn chunks_may_come_twice() {
     assert_exact(&SHELLS[3], Noise { dropped: 2000, kernel: 1000, doubled: 300, typed: 8 });
+}
+
+#[test]
+fn what_a_terminal_server_has_lost_is_asked_for() {
+    let overlay = Overlay::pack(&SHELLS[0]);
+    let (quiet, _) = conduct(&overlay, &overlay.board(), Noise::default(), 0);
+    let expected = recorded(&quiet.stdout);
+    for (after, lost) in [(1100, 300), (1800, 500)] {
+        let board = overlay.board();
+        let console = Console::start(&board, Noise::default(), 0);
+        let (port, server) = server_that_breaks(&console.path, after, lost);
+        // A server that goes within its first second has refused its client.
+        let (outcome, calls) = play(&overlay, &format!("tcp:127.0.0.1:{port}"), &["--pace", "quiet:1200"]);
+        assert_eq!((outcome.status, calls), (quiet.status, 1), "{}", outcome.stderr);
+        server.join().expect("the server was used twice");
+        console.end();
+        assert_eq!(recorded(&outcome.stdout), expected, "{}", outcome.stderr);
+        for text in ["has gone: waiting", "there again after", "asks the board for signals that were lost"] {
+            assert!(outcome.stdout.contains(text), "no '{text}': {}", outcome.stdout);
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! serial-expect's consoles as their users see them: serial ports, terminal servers, and consoles that are shared.
 
+mod busy;
+mod pacing;
 mod ports;
+mod reconnect;
 mod servers;
 mod shared;

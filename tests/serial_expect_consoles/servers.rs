@@ -9,9 +9,9 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 /// A server that ends with the value.
-struct Server {
+pub struct Server {
     child: Child,
-    port: u16,
+    pub port: u16,
     _dir: TempDir,
 }
 
@@ -44,8 +44,12 @@ impl Server {
     }
 
     /// ser2net with one port; `accepter` is what it speaks.
-    fn ser2net(accepter: &str, terminal: &Terminal) -> Server {
-        let port = free_port();
+    pub fn ser2net(accepter: &str, terminal: &Terminal) -> Server {
+        Server::ser2net_at(free_port(), accepter, terminal)
+    }
+
+    /// The same at a port that is known.
+    pub fn ser2net_at(port: u16, accepter: &str, terminal: &Terminal) -> Server {
         let accepter = accepter.replace("tcp", &format!("tcp,127.0.0.1,{port}"));
         let name = terminal.name.display();
         let text = format!("connection: &c\n  accepter: {accepter}\n  connector: serialdev,{name},115200n81,local\n");
@@ -185,7 +189,7 @@ fn by_hand(address: &str, script: impl FnOnce(&mut TcpStream) + Send + 'static) 
 }
 
 /// Reads until these bytes have come; gives all that came.
-fn hear(stream: &mut TcpStream, awaited: &[u8]) -> Vec<u8> {
+pub fn hear(stream: &mut TcpStream, awaited: &[u8]) -> Vec<u8> {
     let mut heard = Vec::new();
     while !heard.windows(awaited.len()).any(|window| window == awaited) {
         let mut byte = [0];

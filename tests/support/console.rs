@@ -5,11 +5,13 @@
 use crate::running::{END, PATIENCE};
 use crate::tool;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -88,6 +90,18 @@ impl Terminal {
         cfmakeraw(&mut mode);
         tcsetattr(&port, SetArg::TCSANOW, &mode).expect("a mode");
         Terminal { board, port, name, seen: Vec::new() }
+    }
+
+    /// What has been typed since it was last asked, all together, if anything is within so many milliseconds.
+    pub fn takes(&mut self, milliseconds: u16) -> Option<Vec<u8>> {
+        poll(&mut [PollFd::new(self.board.as_fd(), PollFlags::POLLIN)], milliseconds).expect("a descriptor");
+        let mut bytes = vec![0; 4096];
+        match self.board.read(&mut bytes) {
+            Ok(count) => bytes.truncate(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            Err(error) => panic!("{error}"),
+        }
+        Some(bytes)
     }
 
     /// Waits until a text is typed to the board.

@@ -17,6 +17,7 @@ pub mod marker;
 pub mod matcher;
 pub mod menu;
 pub mod monitor;
+pub mod pacing;
 pub mod parse;
 pub mod reply;
 pub mod results;

@@ -116,11 +116,11 @@ fn many() -> Result<Figure> {
     let (before, began) = (used(&boards)?, Instant::now());
     // 115,200 baud are 11,520 bytes a second.
     let pause = Duration::from_secs_f64(CHUNK as f64 / 11_520.0);
-    let lines = board::noise(CHUNK);
+    let lines = board::noise(FOR.as_secs() as usize * 11_520);
     let mut next = began;
-    while began.elapsed() < FOR {
+    for chunk in lines.chunks_exact(CHUNK) {
         for board in &mut boards {
-            board.says(&lines[..CHUNK])?;
+            board.says(chunk)?;
         }
         next += pause;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));

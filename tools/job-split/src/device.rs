@@ -4,6 +4,7 @@ use crate::context;
 use crate::findings::Findings;
 use crate::read::{mapping, object, text, texts};
 use crate::timeouts::{self, Named};
+use mn_console::pacing::Pacing;
 use mn_msg::Object;
 use mn_msg::role::{Device, Login};
 use mn_yaml::{Kind, Mapping, Node};
@@ -45,6 +46,7 @@ pub fn read(document: &mn_yaml::Document, device_type: &str, findings: &mut Find
         character_delays: character_delays(root, findings),
         target_ip: target.and_then(|map| text(map, "ip", findings)),
         target_mac: target.and_then(|map| text(map, "mac", findings)),
+        pacing: pacing(root, findings),
         shell: posix.and_then(|map| text(map, "lava_test_sh_cmd", findings)).unwrap_or_else(|| "/bin/sh".to_owned()),
         results_dir: String::new(),
         ssh: login(methods, findings),
@@ -111,6 +113,7 @@ impl Dictionary {
             character_delays: delays(0, 0),
             target_ip: None,
             target_mac: None,
+            pacing: None,
             environment: None,
             device_info: None,
             static_info: None,
@@ -200,6 +203,16 @@ fn character_delays(root: &Mapping, findings: &mut Findings) -> BTreeMap<String,
     delays(delay("boot").unwrap_or(0), delay("test").unwrap_or(0))
 }
 
+/// How the console is typed on, a key of ours.
+fn pacing(root: &Mapping, findings: &mut Findings) -> Option<String> {
+    let node = root.get("pacing").filter(|node| !node.is_null())?;
+    let text = findings.ok(node.as_str())?;
+    if let Err(why) = text.parse::<Pacing>() {
+        findings.error(node.position(), format!("cannot use the pacing '{text}': {why}"));
+    }
+    Some(text.to_owned())
+}
+
 fn delays(boot: u64, test: u64) -> BTreeMap<String, u64> {
     [("boot".to_owned(), boot), ("test".to_owned(), test)].into()
 }
@@ -272,6 +285,16 @@ mod tests {
         let device = dictionary(text).0.for_host("1", None);
         assert_eq!(device.connect.as_deref(), Some("exec:cu -l a"));
         assert_eq!(device.commands["power_off"], ["pdu off"]);
+    }
+
+    #[test]
+    fn a_pacing_is_the_consoles_and_is_checked() {
+        let (dictionary, _) = dictionary("hostname: a\npacing: quiet:100,echo\n");
+        assert_eq!(dictionary.for_host("1", None).pacing.as_deref(), Some("quiet:100,echo"));
+        assert_eq!(dictionary.for_guest("2", None).pacing, None);
+        let (_, findings) = self::dictionary("hostname: a\npacing: slow\n");
+        let why = "cannot use the pacing 'slow': 'slow' is none of 'echo', 'chunk:BYTES:MS' and 'quiet:MS'";
+        assert_eq!(findings.error_lines(), [format!("board:2:9: {why}")]);
     }
 
     #[test]

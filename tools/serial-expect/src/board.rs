@@ -66,6 +66,10 @@ impl Board {
         let mut lost = None;
         let mut acts = dialogue.start(wires.now(), end);
         loop {
+            if !acts.is_empty() {
+                // What follows from the board's words stands after them.
+                wires.log.write()?;
+            }
             for act in acts.drain(..) {
                 match act {
                     Act::Power(name) => self.switch(&name, wires)?,
@@ -87,6 +91,7 @@ impl Board {
             for event in events {
                 match event {
                     Event::Console(bytes) => acts.extend(dialogue.push(&bytes, now)),
+                    Event::Noted(text) => report.warn(&text)?,
                     Event::Closed(reason) => lost = Some(reason),
                     Event::Switched(Ok(())) => acts.extend(dialogue.powered(now)),
                     Event::Switched(Err(error)) => {

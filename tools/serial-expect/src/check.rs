@@ -94,7 +94,7 @@ fn boot(role: &Role, mut tape: Tape) -> Result<Booted> {
                     Some(again) => acts.extend(again),
                     None => return Ok(Err(error.to_string())),
                 },
-                Event::Closed(_) | Event::Answer(..) | Event::Drained(_) => {}
+                Event::Noted(_) | Event::Closed(_) | Event::Answer(..) | Event::Drained(_) => {}
             }
         }
         acts.extend(dialogue.tick(now));

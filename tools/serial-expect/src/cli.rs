@@ -26,11 +26,14 @@ struct Arguments {
     /// Let others watch the console, and type, at this socket [default: attach.sock, with a run directory]
     #[arg(long, value_name = "SOCKET")]
     share: Option<PathBuf>,
+    /// Type so that the board can follow: words between commas of 'echo', 'chunk:BYTES:MS' and 'quiet:MS'
+    #[arg(long, value_name = "PACING")]
+    pace: Option<String>,
     /// Record the conversation here, as an asciicast
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Play the role with this recording instead of a console, and without waiting
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["console", "share", "record"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["console", "share", "record", "pace"])]
     replay: Option<PathBuf>,
     /// Wait so many seconds for the guests of this board before it is powered off
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
@@ -129,6 +132,8 @@ pub struct Options {
     pub run_dir: Option<PathBuf>,
     /// Where others may watch, other than in the run directory.
     pub share: Option<PathBuf>,
+    /// How the console is typed on, other than as the message says.
+    pub pace: Option<String>,
     /// Where the conversation is recorded.
     pub record: Option<PathBuf>,
     /// The recording that is played.
@@ -164,6 +169,7 @@ pub fn work() -> Result<Work> {
         socket: path_variable("MN_SOCKET").or_else(in_run_dir),
         run_dir,
         share: arguments.share,
+        pace: arguments.pace,
         record: arguments.record,
         replay: arguments.replay,
         drain_timeout: drain_timeout.ok_or_else(|| {

@@ -27,6 +27,8 @@ pub struct ConsoleLog {
     digest: Option<Sha256>,
     /// A line that is not yet written to console.jsonl: when and where it began.
     open: Option<(String, u64, Vec<u8>)>,
+    /// Bytes for console.log.
+    bytes: Vec<u8>,
     /// Messages for console.jsonl.
     pending: Vec<u8>,
 }
@@ -37,7 +39,8 @@ impl ConsoleLog {
         let append = |name| dir.map(|dir| dir.append_to(name)).transpose();
         let (record, entries) = (append("console.log")?, append("console.jsonl")?);
         let offset = record.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |data| data.len());
-        Ok(ConsoleLog { record, share: None, entries, offset, digest: None, open: None, pending: Vec::new() })
+        let (bytes, pending) = (Vec::new(), Vec::new());
+        Ok(ConsoleLog { record, share: None, entries, offset, digest: None, open: None, bytes, pending })
     }
 
     /// Lets others watch at the path `socket`, and type. Without a run directory the record is a file without a name.
@@ -99,13 +102,13 @@ impl ConsoleLog {
         Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// Keeps what the board printed.
+    /// Keeps what the board printed, in memory unless somebody watches: the caller writes it before long.
     pub fn heard(&mut self, bytes: &[u8]) -> Result<()> {
         if let Some(digest) = &mut self.digest {
             digest.update(bytes);
         }
-        if let Some(log) = &mut self.record {
-            log.write_all(bytes).cannot("write 'console.log'")?;
+        if self.record.is_some() {
+            self.bytes.extend_from_slice(bytes);
         }
         if self.entries.is_some() {
             // What was read together came together.
@@ -113,11 +116,10 @@ impl ConsoleLog {
             for line in bytes.split_inclusive(|&byte| byte == b'\n') {
                 self.heard_part(line, &at)?;
             }
-            self.write()?;
         } else {
             self.offset += bytes.len() as u64;
         }
-        self.share.as_ref().map_or(Ok(()), |share| share.grown(self.offset))
+        if self.share.as_ref().is_some_and(Share::is_watched) { self.write() } else { Ok(()) }
     }
 
     fn heard_part(&mut self, part: &[u8], at: &str) -> Result<()> {
@@ -133,6 +135,15 @@ impl ConsoleLog {
             Some((at, offset, line)) => self.add(&at, offset, "in", &line, None),
             None => Ok(()),
         }
+    }
+
+    /// Keeps what people should know of the console, at its place.
+    pub fn note(&mut self, text: &str) -> Result<()> {
+        self.end_line()?;
+        if self.entries.is_some() {
+            mn_msg::put_line(&mut self.pending, "warning", &Note { at: &now(), tool: "serial-expect", text })?;
+        }
+        self.write()
     }
 
     /// Writes the line that is still open, as when the board waits for an answer.
@@ -167,13 +178,31 @@ impl ConsoleLog {
         mn_msg::put_line(&mut self.pending, "console", &entry)
     }
 
-    fn write(&mut self) -> Result<()> {
-        if let Some(file) = &mut self.entries {
-            file.write_all(&self.pending).cannot("write 'console.jsonl'")?;
-        }
-        self.pending.clear();
-        Ok(())
+    /// Writes what is in memory.
+    ///
+    /// # Errors
+    /// Status 3 when it cannot be written.
+    pub fn write(&mut self) -> Result<()> {
+        write(&mut self.record, &mut self.bytes).cannot("write 'console.log'")?;
+        write(&mut self.entries, &mut self.pending).cannot("write 'console.jsonl'")?;
+        self.share.as_ref().map_or(Ok(()), |share| share.grown(self.offset))
     }
+}
+
+fn write(file: &mut Option<File>, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    if let (Some(file), false) = (file, bytes.is_empty()) {
+        file.write_all(bytes)?;
+        bytes.clear();
+    }
+    Ok(())
+}
+
+/// The data of a message `warning`.
+#[derive(Serialize)]
+struct Note<'a> {
+    at: &'a str,
+    tool: &'a str,
+    text: &'a str,
 }
 
 /// The data of a message `console`.

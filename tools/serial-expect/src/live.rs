@@ -3,19 +3,19 @@
 use crate::broker::{Broker, Ended, Purpose};
 use crate::console_log::ConsoleLog;
 use crate::listener::{Listener, REST_OF_CHARACTER};
-use crate::power::{Power, Progress};
-use crate::typist::Typist;
+use crate::power::{self, Power, Progress};
+use crate::typist::{Author, Typist};
 use crate::upstream::{Upstream, ended_by};
 use crate::wires::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use mn_cli::{Cannot, Error, Result, Signals};
+use mn_console::pacing::Pacing;
 use mn_console::reply::Answer;
 use mn_console::script::Typed;
 use mn_console::signal::Request;
 use mn_ipc::Failure;
 use mn_msg::MemberDir;
-use nix::sys::signal::Signal;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -59,10 +59,11 @@ impl Live {
         upstream: Upstream,
         broker: Option<Broker>,
         mut console: Listener,
+        pacing: Pacing,
         keyboard: Option<RawFd>,
     ) -> Result<Live> {
         let poll = Poll::new().cannot("make an event loop")?;
-        let children = children()?;
+        let children = power::ended()?;
         let watch = |descriptor: RawFd, token| {
             poll.registry().register(&mut SourceFd(&descriptor), token, Interest::READABLE).cannot("watch a descriptor")
         };
@@ -89,7 +90,7 @@ impl Live {
             console,
             power: None,
             refused: Vec::new(),
-            typist: Typist::default(),
+            typist: Typist::new(pacing),
             broken: None,
         })
     }
@@ -105,10 +106,13 @@ impl Live {
     /// # Errors
     /// Status 3 when the console takes nothing.
     pub fn type_text(&mut self, typed: Typed) -> Result<()> {
-        if !self.typist.add(typed) {
+        if !self.typist.add(typed, Author::Role) {
             return Err(Error::lab("cannot write to the console: it takes nothing"));
         }
-        self.write();
+        // A line that was left alone is heard first: it may not be silent.
+        if !self.console.is_resting() {
+            self.write();
+        }
         Ok(())
     }
 
@@ -117,13 +121,17 @@ impl Live {
     fn write(&mut self) {
         loop {
             let now = self.now();
-            let Some(bytes) = self.typist.next(now) else { return };
+            let Some(bytes) = self.typist.next(now, self.console.last_heard) else { return };
             match self.console.line.write(bytes) {
                 Ok(0) => return,
-                Ok(count) => self.typist.wrote(count, now),
+                Ok(count) => {
+                    self.console.typed();
+                    self.typist.wrote(count, now);
+                }
                 Err(reason) => {
-                    self.typist = Typist::default();
+                    self.typist.clear();
                     self.broken = Some(reason);
+                    self.console.typed();
                     self.console.more = true;
                 }
             }
@@ -176,25 +184,23 @@ impl Live {
     /// # Errors
     /// Status 128+N after a signal, 3 when what the role uses, or the broker, is gone; `happened` has what came before.
     pub fn turn(&mut self, until: Option<Duration>, log: &mut ConsoleLog, happened: &mut Vec<Event>) -> Result<()> {
-        let now = self.now();
-        self.wait(until, log, now)?;
-        if let Some(signal) = self.signals.take() {
-            return Err(ended_by(signal));
+        if !self.typist.is_empty() {
+            self.console.typed();
         }
+        let now = self.now();
+        let due = [until, self.console.due()?].into_iter().flatten().min();
+        self.wait(due, log, now)?;
         let ready = |token| self.events.iter().any(|event| event.token() == token);
         let (input, console, child, answer) = (ready(INPUT), ready(CONSOLE), ready(CHILDREN), ready(BROKER));
-        self.write();
+        let signal = if ready(SIGNALS) { self.signals.take() } else { None };
         happened.append(&mut self.refused);
-        if console || self.console.more || self.console.line.look_in().is_some() || !self.console.cut.is_empty() {
-            let now = self.now();
-            self.console.read(now, log, happened)?;
-            self.write();
+        if console || self.console.is_due() {
+            self.read(log, happened)?;
         }
-        if let (Some(reason), false) =
-            (self.broken.take(), happened.iter().any(|event| matches!(event, Event::Closed(_))))
-        {
-            happened.push(Event::Closed(Some(reason)));
+        if let Some(signal) = signal {
+            return Err(ended_by(signal));
         }
+        self.write();
         if log.is_open() && self.now() >= self.console.last_heard + QUIET {
             log.flush()?;
         }
@@ -214,12 +220,32 @@ impl Live {
         Ok(())
     }
 
+    /// Reads what is there; what is wrong with the other direction is told after it.
+    fn read(&mut self, log: &mut ConsoleLog, happened: &mut Vec<Event>) -> Result<()> {
+        let (now, before) = (self.now(), happened.len());
+        self.console.read(now, log, happened)?;
+        let mut closed = false;
+        for event in &happened[before..] {
+            match event {
+                Event::Console(bytes) => self.typist.heard(bytes),
+                event => closed |= matches!(event, Event::Closed(_)),
+            }
+        }
+        if let (Some(reason), false) = (self.broken.take(), closed) {
+            happened.push(Event::Closed(Some(reason)));
+        }
+        Ok(())
+    }
+
     fn wait(&mut self, until: Option<Duration>, log: &ConsoleLog, now: Duration) -> Result<()> {
         let flush = log.is_open().then(|| self.console.last_heard + QUIET);
         let look = self.console.line.look_in().map(|wait| now + wait);
         let rest = (!self.console.cut.is_empty()).then(|| self.console.last_heard + REST_OF_CHARACTER);
-        let at_once = (self.console.more || !self.refused.is_empty()).then_some(now);
-        let due = [until, flush, look, rest, self.typist.due(now), at_once].into_iter().flatten().min();
+        let at_once = (!self.refused.is_empty()).then_some(now);
+        let due = [until, flush, look, rest, self.typist.due(now, self.console.last_heard), at_once]
+            .into_iter()
+            .flatten()
+            .min();
         match self.poll.poll(&mut self.events, due.map(|due| due.saturating_sub(now))) {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             polled => polled.cannot("wait for events"),
@@ -233,7 +259,7 @@ impl Live {
 
     /// Types what a person has typed. What does not fit is lost: the role itself finds out what is wrong.
     pub fn type_for_person(&mut self, typed: Typed) {
-        let _ = self.typist.add(typed);
+        let _ = self.typist.add(typed, Author::Person);
         self.write();
     }
 
@@ -282,14 +308,4 @@ fn ended(Ended { purpose, answer, value }: Ended) -> Event {
         }
         (Purpose::Drain, value, _) => Event::Drained(Ok(value.unwrap_or_default())),
     }
-}
-
-/// Readable when a child has ended.
-fn children() -> Result<UnixStream> {
-    let (end, handler) = UnixStream::pair().cannot("make a socket")?;
-    for stream in [&end, &handler] {
-        stream.set_nonblocking(true).cannot("set up a socket")?;
-    }
-    signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, handler).cannot("catch SIGCHLD")?;
-    Ok(end)
 }

@@ -2,20 +2,25 @@
 
 mod actions;
 mod attach;
+mod away;
 mod blocks;
 mod board;
 mod broker;
+mod busy;
 mod cast;
 mod check;
 mod cli;
 mod console;
 mod console_log;
+mod echo;
 mod escape;
 mod leftovers;
+mod line;
 mod listener;
 mod live;
 mod mark;
 mod owner;
+mod playback;
 mod power;
 mod pty;
 mod recorder;

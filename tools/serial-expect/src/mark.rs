@@ -43,6 +43,8 @@ pub enum Mark {
     Answer(u64, Answer),
     /// The wait for the guests has ended.
     Drained(Result<Value, Failure>),
+    /// Something that people should know of the console.
+    Noted(String),
     /// The console has closed.
     Closed(Option<String>),
     /// The role was ended from outside.
@@ -68,6 +70,7 @@ impl Mark {
             Mark::Answer(number, answer) => format!("answer {number} {}", answer_value(answer)),
             Mark::Drained(Ok(value)) => format!("drained {value}"),
             Mark::Drained(Err(why)) => format!("drain-failed {}", failure(why)),
+            Mark::Noted(text) => format!("noted {text}"),
             Mark::Closed(None) => "closed".to_owned(),
             Mark::Closed(Some(reason)) => format!("closed {reason}"),
             Mark::Ended(why) => format!("ended {}", failure(why)),
@@ -91,6 +94,7 @@ impl Mark {
             }
             "drained" => Mark::Drained(Ok(serde_json::from_str(rest).ok()?)),
             "drain-failed" => Mark::Drained(Err(read_failure(rest)?)),
+            "noted" => Mark::Noted(rest.to_owned()),
             "closed" => Mark::Closed(Some(rest.to_owned()).filter(|reason| !reason.is_empty())),
             "ended" => Mark::Ended(read_failure(rest)?),
             _ => return None,
@@ -170,6 +174,7 @@ mod tests {
             Mark::Answer(2, Answer::Refused("there is no broker".into())),
             Mark::Drained(Ok(json!({"left": ["1"]}))),
             Mark::Drained(Err(failed())),
+            Mark::Noted("the console is there again after 1.0 s".into()),
             Mark::Closed(None),
             Mark::Closed(Some("Broken pipe".into())),
             Mark::Ended(failed()),

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -31,6 +32,19 @@ pub enum Progress {
     Running,
     /// All have ended well.
     Done,
+}
+
+/// Readable when a child has ended.
+///
+/// # Errors
+/// When the system refuses it.
+pub fn ended() -> Result<UnixStream> {
+    let (end, handler) = UnixStream::pair().cannot("make a socket")?;
+    for stream in [&end, &handler] {
+        stream.set_nonblocking(true).cannot("set up a socket")?;
+    }
+    signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, handler).cannot("catch SIGCHLD")?;
+    Ok(end)
 }
 
 /// Splits the dictionary's command lines into words.

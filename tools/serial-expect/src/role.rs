@@ -15,7 +15,8 @@ use crate::upstream::{self, Upstream};
 use crate::wires::{Source, Wires};
 use crate::{actions, leftovers, power, recording, teardown, verdict};
 use mn_cli::{Error, Result, Signals, Status};
-use mn_msg::role::{Facts, Member};
+use mn_console::pacing::Pacing;
+use mn_msg::role::{Device, Facts, Member, Work};
 use mn_msg::{Input, MemberDir, Role, RunDir, Writer};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,6 +50,7 @@ struct Script {
     place: Specification,
     /// Whose console it is, where it is another member's.
     watched: Option<Member>,
+    pacing: Pacing,
     commands: BTreeMap<String, Vec<Vec<String>>>,
     undo: BTreeMap<String, Vec<Vec<String>>>,
 }
@@ -76,8 +78,16 @@ impl Script {
         let commands = split(device.map(|device| &device.commands))?;
         let undo = split(device.map(|device| &device.undo))?;
         actions::check(role, &commands)?;
-        Ok(Script { place, watched, commands, undo })
+        Ok(Script { place, watched, pacing: pacing(options, device)?, commands, undo })
     }
+}
+
+/// How the console is typed on: as the command line says, or else the dictionary.
+fn pacing(options: &Options, device: Option<&Device>) -> Result<Pacing> {
+    let Some(text) = options.pace.as_ref().or(device.and_then(|device| device.pacing.as_ref())) else {
+        return Ok(Pacing::default());
+    };
+    text.parse().map_err(|why| Error::wrong(format_args!("cannot use the pacing '{text}': {why}")))
 }
 
 /// Connects everything, plays the role, and takes all of it down again.
@@ -132,7 +142,7 @@ fn connect(
     if let (Some(broker), Some(member)) = (&mut broker, &script.watched) {
         broker.watch(member)?;
     }
-    let console = Console::open(&script.place)?;
+    let console = Console::open(&script.place, Duration::from_secs(facts.timeouts.connection))?;
     let mut log = ConsoleLog::open(dir)?;
     share(&mut log, options, dir, report)?;
     let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };
@@ -140,7 +150,7 @@ fn connect(
     if begins_with_power(role) {
         leftovers::hear_out(&mut console, &mut log)?;
     }
-    let live = Live::new(signals, upstream, broker, console, log.keyboard())?;
+    let live = Live::new(signals, upstream, broker, console, script.pacing, log.keyboard())?;
     Wires::new(Source::Live(Box::new(live)), role.job_deadline().remaining(), log, recorder)
 }
 

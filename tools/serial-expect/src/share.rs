@@ -56,14 +56,19 @@ impl Share {
         Ok(Share { socket: socket.to_owned(), told, waker, typed, bell, thread: Some(thread) })
     }
 
+    /// Whether somebody watches.
+    pub fn is_watched(&self) -> bool {
+        self.told.watched.load(Ordering::SeqCst)
+    }
+
     /// Says that so many bytes are recorded now.
     ///
     /// # Errors
     /// Status 3 when the thread cannot be woken.
     pub fn grown(&self, size: u64) -> Result<()> {
-        self.told.size.store(size, Ordering::SeqCst);
+        let before = self.told.size.swap(size, Ordering::SeqCst);
         // Whoever comes just now finds the size after this.
-        if self.told.watched.load(Ordering::SeqCst) { self.waker.wake().cannot("wake the watchers") } else { Ok(()) }
+        if before != size && self.is_watched() { self.waker.wake().cannot("wake the watchers") } else { Ok(()) }
     }
 
     /// What persons have typed.

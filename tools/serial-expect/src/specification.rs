@@ -42,7 +42,27 @@ impl fmt::Display for Address {
     }
 }
 
+impl fmt::Display for Specification {
+    /// Its place, without the mode.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Specification::Exec(words) => write!(f, "{}", words.join(" ")),
+            Specification::Unix(path) | Specification::Serial(path, _) => write!(f, "{}", path.display()),
+            Specification::Tcp(address) | Specification::Telnet(address) | Specification::Rfc2217(address, _) => {
+                address.fmt(f)
+            }
+            Specification::Pty => f.write_str("pty:"),
+            Specification::Share(name) => f.write_str(name),
+        }
+    }
+}
+
 impl Specification {
+    /// Whether a terminal server is between.
+    pub fn is_network(&self) -> bool {
+        matches!(self, Specification::Tcp(_) | Specification::Telnet(_) | Specification::Rfc2217(..))
+    }
+
     /// Reads one.
     ///
     /// # Errors

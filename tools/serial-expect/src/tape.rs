@@ -232,6 +232,7 @@ fn item(what: What) -> Option<Item> {
             Mark::Powered(how) => Item::Came(Event::Switched(how.map_err(mark::error))),
             Mark::Answer(number, answer) => Item::Came(Event::Answer(number, answer)),
             Mark::Drained(how) => Item::Came(Event::Drained(how.map_err(mark::error))),
+            Mark::Noted(text) => Item::Came(Event::Noted(text)),
             Mark::Closed(reason) => Item::Came(Event::Closed(reason)),
             Mark::Ended(why) => Item::Ended(why),
             Mark::Begin(_) | Mark::Step(_) | Mark::Person(..) | Mark::Booted(_) => return None,

@@ -52,5 +52,7 @@ fn keep_alive(stream: &TcpStream) -> nix::Result<()> {
     setsockopt(stream, sockopt::KeepAlive, &true)?;
     setsockopt(stream, sockopt::TcpKeepIdle, &idle)?;
     setsockopt(stream, sockopt::TcpKeepInterval, &interval)?;
-    setsockopt(stream, sockopt::TcpKeepCount, &count)
+    setsockopt(stream, sockopt::TcpKeepCount, &count)?;
+    // What was typed and is not taken is no reason to wait longer.
+    setsockopt(stream, sockopt::TcpUserTimeout, &(1000 * (idle + interval * count)))
 }

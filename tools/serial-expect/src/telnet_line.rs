@@ -1,5 +1,6 @@
 //! A console behind telnet, with or without RFC 2217: the connection around the pure protocol.
 
+use crate::playback::last_line;
 use crate::specification::Address;
 use crate::tcp;
 use mn_cli::{Cannot, Deadline, Error, Result};
@@ -98,10 +99,9 @@ impl TelnetLine {
 
     /// Why a server hangs up is told in what it says before.
     fn last_words(&self) -> String {
-        let text: Vec<u8> = self.heard.iter().copied().collect();
-        let text = String::from_utf8_lossy(&text);
-        match text.lines().rev().find(|line| !line.trim().is_empty()) {
-            Some(line) => format!("the server has closed the connection: '{}'", line.trim()),
+        let said: Vec<u8> = self.heard.iter().copied().collect();
+        match last_line(&said) {
+            Some(line) => format!("the server has closed the connection: '{line}'"),
             None => "the server has closed the connection".to_owned(),
         }
     }

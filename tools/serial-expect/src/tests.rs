@@ -41,6 +41,10 @@ pub fn run(test: &mut dyn Test, unread: &[u8], wires: &mut Wires, report: &mut R
 fn converse(test: &mut dyn Test, acts: &mut VecDeque<Act>, wires: &mut Wires, report: &mut Report) -> Result<Ended> {
     let mut lost = None;
     loop {
+        if !acts.is_empty() {
+            // What follows from the board's words stands after them.
+            wires.log.write()?;
+        }
         while let Some(act) = acts.pop_front() {
             match act {
                 Act::Type(typed) => wires.type_text(typed)?,
@@ -70,6 +74,7 @@ fn converse(test: &mut dyn Test, acts: &mut VecDeque<Act>, wires: &mut Wires, re
         for event in events {
             match event {
                 Event::Console(bytes) => acts.extend(test.push(&bytes, now)),
+                Event::Noted(text) => report.warn(&text)?,
                 Event::Closed(reason) => lost = Some(reason),
                 Event::Answer(number, answer) => acts.extend(test.answered(number, &answer, now)),
                 Event::Switched(_) | Event::Drained(_) => {}

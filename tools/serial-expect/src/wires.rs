@@ -22,6 +22,8 @@ use std::time::Duration;
 pub enum Event {
     /// The console printed this.
     Console(Vec<u8>),
+    /// Something that people should know of the console.
+    Noted(String),
     /// The console is closed.
     Closed(Option<String>),
     /// The power command has ended.
@@ -37,6 +39,7 @@ impl Event {
     fn recorded(&self) -> What {
         let mark = match self {
             Event::Console(bytes) => return What::Output(bytes.clone()),
+            Event::Noted(text) => Mark::Noted(text.clone()),
             Event::Closed(reason) => Mark::Closed(reason.clone()),
             Event::Switched(how) => Mark::Powered(how.as_ref().copied().map_err(failure_of)),
             Event::Answer(number, answer) => Mark::Answer(*number, answer.clone()),
@@ -116,6 +119,7 @@ impl Wires {
     /// Keeps what the role was ended by.
     fn pass<T>(&mut self, outcome: Result<T>) -> Result<T> {
         if let Err(error) = &outcome {
+            self.log.write()?;
             self.mark(&Mark::Ended(failure_of(error)))?;
         }
         outcome
@@ -243,7 +247,11 @@ impl Wires {
                 recorder.keep(self.now, &event.recorded())?;
             }
             match (&self.source, event) {
-                (Source::Tape(_), Event::Console(bytes)) => self.log.heard(bytes)?,
+                (Source::Tape(_), Event::Console(bytes)) => {
+                    self.log.heard(bytes)?;
+                    self.log.write()?;
+                }
+                (Source::Tape(_), Event::Noted(text)) => self.log.note(text)?,
                 (Source::Tape(_), Event::Closed(_)) => self.log.flush()?,
                 _ => {}
             }

@@ -31,6 +31,9 @@ pub struct Device {
     /// The board's hardware address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_mac: Option<String>,
+    /// How the console is typed on; not of a secondary connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pacing: Option<String>,
     /// The test shell's interpreter.
     pub shell: String,
     /// The overlay's directory on the board.
