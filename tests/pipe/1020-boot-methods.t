@@ -1,0 +1,136 @@
+#!/bin/sh
+# Jobs for one board, booted by each method on the models of tests/board, down to a test that passes in their shell; and
+# what each bootloader says where it gets no files.
+set -u
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+devices=$top/tests/data/devices
+need lab true
+
+# The small root of the boards as a ramdisk.
+make_ramdisk () {
+	board=$(build)
+	mkdir "$scratch/root"
+	tar -xzf "$board/amd64/nfsrootfs.tar.gz" -C "$scratch/root"
+	ln -s sbin/init "$scratch/root/init"
+	(cd "$scratch/root" && find . | cpio --quiet --create --format=newc --owner=0:0) | gzip -1 >"$scratch/rootfs.cpio.gz"
+}
+
+# job NAME TYPE KERNEL ROOT BOOT: writes a job for a board of TYPE, whose root is 'ramdisk' or 'nfs'.
+job () {
+	case $4 in
+	ramdisk) root="ramdisk: {url: 'file://$scratch/rootfs.cpio.gz', compression: gz}" where=' / / .* - tmpfs ' ;;
+	nfs)
+		root="nfsrootfs: {url: 'http://127.0.0.1:8000/amd64/nfsrootfs.tar.gz', compression: gz}
+    ramdisk: {url: 'http://127.0.0.1:8000/amd64/initrd.img', compression: gz}"
+		where='/nfsrootfs / '
+		;;
+	esac
+	cat >"$scratch/$1.yaml" <<END
+job_name: one board by $1
+device_type: $2
+visibility: public
+timeouts: {job: {minutes: 5}, action: {minutes: 2}}
+actions:
+- deploy:
+    to: tftp
+    kernel: {url: 'http://127.0.0.1:8000/amd64/vmlinuz', type: $3}
+    dtb: {url: 'file:///var/lib/lava/am335x-boneblack.dtb'}
+    $root
+- boot:
+    method: $5
+    auto_login: {login_prompt: 'login:', username: root}
+    prompts: ['root@mustang:']
+- test:
+    definitions:
+    - from: inline
+      name: booted
+      path: inline/booted.yaml
+      repository:
+        metadata: {name: booted, format: Lava-Test Test Definition 1.0}
+        run: {steps: ["lava-test-case root --shell grep -q '$where' /proc/self/mountinfo"]}
+END
+}
+
+# boot NAME BOARD [VARIABLE...]: runs the job of this name; its status and its output are in the scratch directory.
+boot () (
+	name=$1 board=$2 status=0
+	shift 2
+	env PUMICE_JOB="$scratch/$name.yaml" "$@" timeout 120 "$top/tests/board/run-job" "$board" \
+		--output "$scratch/$name" >"$scratch/$name.out" 2>"$scratch/$name.err" </dev/null || status=$?
+	echo "$status" >"$scratch/$name.status"
+)
+
+typed () {
+	grep -qF -- "$2" "$scratch/$1/1/console.log"
+}
+
+booted () {
+	cat "$scratch/$1.err"
+	test "$(cat "$scratch/$1.status")" = 0 &&
+		grep -q '"definition":"0_booted","case":"root","result":"pass"' "$scratch/$1/results.jsonl"
+}
+
+# refused NAME WORDS: the lab has failed, and the bootloader's words are the reason.
+refused () {
+	cat "$scratch/$1.err"
+	test "$(cat "$scratch/$1.status")" = 3 && grep -qF -- "$2" "$scratch/$1.err"
+}
+
+# Of the mustang's menus the other one, and commands of the job's own.
+own='[insmod gzio, insmod efinet, net_bootp, "linux (tftp,{SERVER_IP})/{KERNEL} console=ttyS0 root=/dev/ram0", "initrd (tftp,{SERVER_IP})/{RAMDISK}", boot]'
+sed 's/menu_options: pxe-grub/menu_options: grub/' "$devices/board-model.yaml" >"$scratch/local-grub.yaml"
+# A board whose U-Boot takes a bare Image, and a ramdisk by its size.
+sed -e 's/^  bootz:/  booti:/' -e 's/add_header: u-boot/add_header: raw/' "$devices/beaglebone-black.yaml" >"$scratch/booti.yaml"
+
+by () {
+	printf '%s\n    commands: %s' "$1" "$2"
+}
+
+job pxe-grub mustang zimage ramdisk "$(by grub-efi ramdisk)"
+job local-grub mustang zimage ramdisk "$(by grub-efi "$own")"
+job uefi-menu mustang-uefi image nfs "$(by uefi-menu nfs)"
+job grub overdrive zimage ramdisk "$(by grub ramdisk)"
+job bootz beaglebone-black zimage ramdisk "$(by u-boot ramdisk)"
+job bootm beaglebone-black image ramdisk "$(by u-boot ramdisk)"
+job booti beaglebone-black image ramdisk "$(by u-boot ramdisk)"
+job barebox barebox zimage ramdisk "$(by barebox ramdisk)"
+job ipxe x86 image ramdisk "$(by ipxe ramdisk)"
+for name in grub uefi-menu barebox ipxe
+do
+	cp "$scratch/$name.yaml" "$scratch/no-$name.yaml"
+done
+
+make_ramdisk
+{
+	boot pxe-grub model
+	boot uefi-menu uefi-menu
+	boot bootz uboot
+	boot booti uboot PUMICE_DICTIONARY="$scratch/booti.yaml"
+	boot barebox barebox
+	boot no-grub grub PUMICE_FAULT=tftp-error
+	boot no-barebox barebox PUMICE_FAULT=tftp-error
+} &
+boot local-grub model PUMICE_DICTIONARY="$scratch/local-grub.yaml"
+boot grub grub
+boot bootm uboot
+boot ipxe ipxe
+boot no-ipxe ipxe PUMICE_FAULT=tftp-error
+boot no-uefi-menu uefi-menu PUMICE_FAULT=tftp-error
+wait
+
+plan 14
+check "the firmware's menu leads to GRUB on the network" booted pxe-grub
+check "another entry of it to GRUB on the disk" booted local-grub
+check 'a kernel is described to the firmware, menu by menu' booted uefi-menu
+check 'GRUB that nobody has to choose' booted grub
+check 'U-Boot starts a zImage with a ramdisk that has a header' booted bootz
+check 'U-Boot starts a uImage likewise' booted bootm
+check 'U-Boot starts an Image with a ramdisk of a size' booted booti
+check 'that size is what U-Boot has counted' typed booti 'booti 0x82000000 0x83000000:${initrd_size} 0x88000000'
+check 'barebox' booted barebox
+check 'iPXE' booted ipxe
+check "GRUB's words end the wait" refused no-grub "the bootloader failed: 'error: timeout reading"
+check "barebox's words do" refused no-barebox "the bootloader failed: 'ERROR: bootm: could not open"
+check "iPXE's words do" refused no-ipxe 'Connection timed out'
+check "the firmware's words do" refused no-uefi-menu 'TFTP Error'
