@@ -160,6 +160,36 @@ fn a_menu_is_walked_through_to_the_firmwares_last_words() {
 }
 
 #[test]
+fn a_menu_is_left_by_escape_and_the_words_after_its_last_entry_are_awaited() {
+    let board = board(
+        "uefi-menu: {error-messages: [Boot Failed]}",
+        "uefi-menu: {parameters: {interrupt_prompt: will start in, interrupt_string: x, item_markup: ['(', ')'], \
+         item_class: a-z, separator: ' - ', bootloader_prompt: 'Main:'}, \
+         disk: [{select: {items: [Boot, Disk], wait: 'Sub:'}}, {select: {escape: true, wait: 'Sure?'}}, \
+         {select: {enter: y, wait: 'Bye TEST'}}]}",
+    );
+    let selector = "uefi-menu-selector";
+    let choose = |prompt: &str, item: &str| {
+        json!({"step": "choose", "prompt": prompt, "item": item, "item_markup": ["(", ")"], "item_class": "a-z",
+               "separator": " - ", "name": selector})
+    };
+    let await_words =
+        |words: &str| json!({"step": "expect", "patterns": [words], "errors": ["Boot Failed"], "name": selector});
+    let answer = json!({"step": "commands", "prompt": "Sure?", "lines": ["y"], "character_delay": 0,
+        "line_ending": "\r", "errors": ["Boot Failed"], "name": selector});
+    let expected = [
+        choose("Main:", "Boot"),
+        choose("Sub:", "Disk"),
+        await_words("Sub:"),
+        send("\u{1b}", false, selector),
+        answer,
+        await_words("Bye TEST"),
+    ];
+    let steps = steps(&format!("{{method: uefi-menu, commands: disk, {TIME}}}"), &board);
+    assert_eq!(steps[3..], expected);
+}
+
+#[test]
 fn a_board_that_boots_by_itself_is_only_reset() {
     let power = "pre_os_command: relay os, hard_reset";
     let board = board("x: y", "minimal: ").replace("hard_reset", power);

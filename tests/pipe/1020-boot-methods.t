@@ -30,6 +30,7 @@ job () {
 job_name: one board by $1
 device_type: $2
 visibility: public
+context: {boot_character_delay: 0}
 timeouts: {job: {minutes: 5}, action: {minutes: 2}}
 actions:
 - deploy:
@@ -77,11 +78,12 @@ refused () {
 	test "$(cat "$scratch/$1.status")" = 3 && grep -qF -- "$2" "$scratch/$1.err"
 }
 
+mkdir "$scratch/dictionaries"
 # Of the mustang's menus the other one, and commands of the job's own.
 own='[insmod gzio, insmod efinet, net_bootp, "linux (tftp,{SERVER_IP})/{KERNEL} console=ttyS0 root=/dev/ram0", "initrd (tftp,{SERVER_IP})/{RAMDISK}", boot]'
-sed 's/menu_options: pxe-grub/menu_options: grub/' "$devices/board-model.yaml" >"$scratch/local-grub.yaml"
+sed 's/menu_options: pxe-grub/menu_options: grub/' "$devices/board-model.yaml" >"$scratch/dictionaries/local-grub.yaml"
 # A board whose U-Boot takes a bare Image, and a ramdisk by its size.
-sed -e 's/^  bootz:/  booti:/' -e 's/add_header: u-boot/add_header: raw/' "$devices/beaglebone-black.yaml" >"$scratch/booti.yaml"
+sed -e 's/^  bootz:/  booti:/' -e 's/add_header: u-boot/add_header: raw/' "$devices/beaglebone-black.yaml" >"$scratch/dictionaries/booti.yaml"
 
 by () {
 	printf '%s\n    commands: %s' "$1" "$2"
@@ -106,12 +108,12 @@ make_ramdisk
 	boot pxe-grub model
 	boot uefi-menu uefi-menu
 	boot bootz uboot
-	boot booti uboot PUMICE_DICTIONARY="$scratch/booti.yaml"
+	boot booti uboot PUMICE_DICTIONARY="$scratch/dictionaries/booti.yaml"
 	boot barebox barebox
 	boot no-grub grub PUMICE_FAULT=tftp-error
 	boot no-barebox barebox PUMICE_FAULT=tftp-error
 } &
-boot local-grub model PUMICE_DICTIONARY="$scratch/local-grub.yaml"
+boot local-grub model PUMICE_DICTIONARY="$scratch/dictionaries/local-grub.yaml"
 boot grub grub
 boot bootm uboot
 boot ipxe ipxe
@@ -127,7 +129,7 @@ check 'GRUB that nobody has to choose' booted grub
 check 'U-Boot starts a zImage with a ramdisk that has a header' booted bootz
 check 'U-Boot starts a uImage likewise' booted bootm
 check 'U-Boot starts an Image with a ramdisk of a size' booted booti
-check 'that size is what U-Boot has counted' typed booti 'booti 0x82000000 0x83000000:${initrd_size} 0x88000000'
+check 'that size is what U-Boot has counted' typed booti 'booti 0x82000000 0x83000000:$''{initrd_size} 0x88000000'
 check 'barebox' booted barebox
 check 'iPXE' booted ipxe
 check "GRUB's words end the wait" refused no-grub "the bootloader failed: 'error: timeout reading"
