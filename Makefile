@@ -9,6 +9,8 @@ CARGO = cargo
 CARGOFLAGS = --locked
 INSTALL = install
 PROVE = prove
+# Tests send signals, and what nohup(1) or a shell's background job ignores stays ignored.
+CATCHING = env --default-signal=HUP,INT,QUIT
 
 # The inventory of the package.
 TOOLS = job-split overlay-pack tftp-stage serial-expect ssh-connect mn-broker mn-report
@@ -30,8 +32,8 @@ all:
 # All tests, one whole job on the virtual mustang included.
 check: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
-	$(CARGO) test --release $(CARGOFLAGS) --workspace --quiet
-	$(PROVE) tests/pipe
+	$(CATCHING) $(CARGO) test --release $(CARGOFLAGS) --workspace --quiet
+	$(CATCHING) $(PROVE) tests/pipe
 
 # The main job on the virtual mustang, to look at.
 demo: packages all
@@ -45,13 +47,13 @@ bench: packages
 # Every ending of the main job on the board model, at many moments, and guests that are slow; half an hour.
 endings: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
-	target/release/pumice-endings --full
-	target/release/pumice-endings --delays 200
+	$(CATCHING) target/release/pumice-endings --full
+	$(CATCHING) target/release/pumice-endings --delays 200
 
 # The table of endings in mn-exit(7), from one run of each kind.
 endings-table: packages
 	$(CARGO) build --release $(CARGOFLAGS) --workspace
-	target/release/pumice-endings --table
+	$(CATCHING) target/release/pumice-endings --table
 
 # Any input at all, to what reads the input of others; FUZZ_SECONDS for each target. Needs cargo-fuzz and a nightly compiler.
 FUZZ_SECONDS = 60

@@ -5,15 +5,14 @@ set -eu
 
 if test "${1-}" != --inside
 then
-	for tool in unshare nsenter ip ssh ssh-keygen /usr/sbin/sshd
+	for tool in nsenter ip ssh ssh-keygen /usr/sbin/sshd
 	do
 		command -v "$tool" >/dev/null 2>&1 || { printf '1..0 # SKIP no %s\n' "$tool"; exit 0; }
 	done
-	# sshd takes on other users, which a user namespace of one user has not.
-	test "$(id -u)" -eq 0 || { printf '1..0 # SKIP sshd needs root\n'; exit 0; }
-	unshare --net --mount --pid --fork --kill-child --mount-proc true 2>/dev/null ||
-		{ printf '1..0 # SKIP no namespaces\n'; exit 0; }
-	exec unshare --net --mount --pid --fork --kill-child --mount-proc "$0" --inside
+	# sshd takes on other users, and so an ordinary user needs subordinate ids.
+	lab=$(dirname -- "$0")/../board/lab
+	reason=$("$lab" --users true 2>&1) || { printf '1..0 # SKIP %s\n' "$reason" | head -n 1; exit 0; }
+	exec "$lab" --users "$0" --inside
 fi
 
 . "$(dirname -- "$0")/lib.sh"
@@ -44,7 +43,15 @@ there ip link set lo up
 there ip address add 10.77.9.2/24 dev far0
 there ip link set far0 up
 
-mkdir -p /run/sshd
+# sshd needs accounts that are these namespaces' own, where the machine's belong to another root.
+printf '%s\n' 'root::0:0:root:/:/bin/sh' 'sshd:x:100:65534::/run/sshd:/usr/sbin/nologin' >"$scratch/passwd"
+printf '%s\n' 'root:*:::::::' 'sshd:*:::::::' >"$scratch/shadow"
+for file in passwd shadow
+do
+	mount --bind "$scratch/$file" "/etc/$file"
+done
+mount -t tmpfs tmpfs /run
+mkdir /run/sshd
 ssh-keygen -q -t ed25519 -N '' -f "$scratch/host"
 ssh-keygen -q -t ed25519 -N '' -f "$scratch/key"
 printf '10.77.9.2 %s\n' "$(cut -d' ' -f1,2 "$scratch/host.pub")" >"$scratch/known_hosts"
@@ -57,6 +64,7 @@ cat >"$scratch/sshd_config" <<-END
 	UsePAM no
 END
 there /usr/sbin/sshd -D -e -f "$scratch/sshd_config" 2>"$scratch/sshd.log" &
+until_true grep -q 'Server listening' "$scratch/sshd.log"
 
 cat >"$far/members" <<-'END'
 	{"v":1,"type":"role","data":{"job_id":"1","group":{"name":"g","size":2,"members":[{"job_id":"1","role":"a"},{"job_id":"2","role":"b"}]}}}

@@ -9,6 +9,8 @@ mod archives;
 mod fetching;
 mod http;
 mod messages;
+mod nfs;
+mod nfs_client;
 mod rpc;
 mod served;
 mod stage;
