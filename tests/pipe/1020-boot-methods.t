@@ -16,9 +16,13 @@ make_ramdisk () {
 	(cd "$scratch/root" && find . | cpio --quiet --create --format=newc --owner=0:0) | gzip -1 >"$scratch/rootfs.cpio.gz"
 }
 
-# job NAME TYPE KERNEL ROOT BOOT: writes a job for a board of TYPE, whose root is 'ramdisk' or 'nfs'.
+# job NAME TYPE KERNEL ROOT BOOT: writes a job for a board of TYPE, whose root is 'ramdisk', 'nfs', or on its 'disk'.
 job () {
+	files="to: tftp
+    kernel: {url: 'http://127.0.0.1:8000/amd64/vmlinuz', type: $3}
+    dtb: {url: 'file:///var/lib/lava/am335x-boneblack.dtb'}"
 	case $4 in
+	disk) root='' files='to: overlay' where='/disk / ' ;;
 	ramdisk) root="ramdisk: {url: 'file://$scratch/rootfs.cpio.gz', compression: gz}" where=' / / .* - tmpfs ' ;;
 	nfs)
 		root="nfsrootfs: {url: 'http://127.0.0.1:8000/amd64/nfsrootfs.tar.gz', compression: gz}
@@ -34,9 +38,7 @@ context: {boot_character_delay: 0}
 timeouts: {job: {minutes: 5}, action: {minutes: 2}}
 actions:
 - deploy:
-    to: tftp
-    kernel: {url: 'http://127.0.0.1:8000/amd64/vmlinuz', type: $3}
-    dtb: {url: 'file:///var/lib/lava/am335x-boneblack.dtb'}
+    $files
     $root
 - boot:
     method: $5
@@ -64,6 +66,10 @@ boot () (
 
 typed () {
 	grep -qF -- "$2" "$scratch/$1/1/console.log"
+}
+
+not_reset () {
+	! grep -q 'running .hard_reset' "$scratch/$1/progress.jsonl"
 }
 
 booted () {
@@ -98,30 +104,46 @@ job bootm beaglebone-black image ramdisk "$(by u-boot ramdisk)"
 job booti beaglebone-black image ramdisk "$(by u-boot ramdisk)"
 job barebox barebox zimage ramdisk "$(by barebox ramdisk)"
 job ipxe x86 image ramdisk "$(by ipxe ramdisk)"
+job script x86 image ramdisk "$(by ipxe ramdisk)
+    use_bootscript: true"
+fetch='transfer_overlay: {download_command: cd /tmp; wget, unpack_command: tar -C / -xzf}'
+job minimal x86 - disk "minimal
+    $fetch"
+job running x86 - disk "minimal
+    reset: false
+    parameters: {kernel-start-message: ''}
+    $fetch"
+job no-transfer x86 - disk "minimal
+    transfer_overlay: {download_command: cd /tmp; wget, unpack_command: tar -C /nowhere -xzf}"
 for name in grub uefi-menu barebox ipxe
 do
 	cp "$scratch/$name.yaml" "$scratch/no-$name.yaml"
 done
 
+# Starts the others after the cache of the boards' files is there.
 make_ramdisk
-{
-	boot pxe-grub model
-	boot uefi-menu uefi-menu
-	boot bootz uboot
-	boot booti uboot PUMICE_DICTIONARY="$scratch/dictionaries/booti.yaml"
-	boot barebox barebox
-	boot no-grub grub PUMICE_FAULT=tftp-error
-	boot no-barebox barebox PUMICE_FAULT=tftp-error
-} &
-boot local-grub model PUMICE_DICTIONARY="$scratch/dictionaries/local-grub.yaml"
-boot grub grub
-boot bootm uboot
-boot ipxe ipxe
-boot no-ipxe ipxe PUMICE_FAULT=tftp-error
-boot no-uefi-menu uefi-menu PUMICE_FAULT=tftp-error
-wait
+mkdir "$scratch/other"
+cp -R "$scratch/root" "$scratch/other/disk"
+mv "$scratch/root" "$scratch/disk"
+# together COMMAND...: several boots at a time, each a line.
+together () {
+	for boot
+	do
+		# shellcheck disable=SC2086 # a command in words
+		boot $boot &
+	done
+	wait
+}
 
-plan 14
+together 'pxe-grub model' 'uefi-menu uefi-menu' 'bootz uboot' 'barebox barebox' "minimal disk PUMICE_DISK=$scratch/disk"
+together "local-grub model PUMICE_DICTIONARY=$scratch/dictionaries/local-grub.yaml" 'grub grub' 'bootm uboot' 'ipxe ipxe' \
+	"running disk PUMICE_DISK=$scratch/disk PUMICE_ON=yes"
+together "booti uboot PUMICE_DICTIONARY=$scratch/dictionaries/booti.yaml" 'script ipxe' \
+	"no-transfer disk PUMICE_DISK=$scratch/other/disk" 'no-grub grub PUMICE_FAULT=tftp-error'
+together 'no-barebox barebox PUMICE_FAULT=tftp-error' 'no-ipxe ipxe PUMICE_FAULT=tftp-error' \
+	'no-uefi-menu uefi-menu PUMICE_FAULT=tftp-error'
+
+plan 20
 check "the firmware's menu leads to GRUB on the network" booted pxe-grub
 check "another entry of it to GRUB on the disk" booted local-grub
 check 'a kernel is described to the firmware, menu by menu' booted uefi-menu
@@ -132,7 +154,13 @@ check 'U-Boot starts an Image with a ramdisk of a size' booted booti
 check 'that size is what U-Boot has counted' typed booti 'booti 0x82000000 0x83000000:$''{initrd_size} 0x88000000'
 check 'barebox' booted barebox
 check 'iPXE' booted ipxe
+check 'iPXE with its commands in a script' booted script
+check 'only the lines that fetch it are typed' typed script 'chain tftp://10.77.0.1/1/script.ipxe'
+check 'a board that boots from its disk and fetches the overlay' booted minimal
+check 'a board that runs already' booted running
+check 'nobody has reset that one' not_reset running
 check "GRUB's words end the wait" refused no-grub "the bootloader failed: 'error: timeout reading"
 check "barebox's words do" refused no-barebox "the bootloader failed: 'ERROR: bootm: could not open"
 check "iPXE's words do" refused no-ipxe 'Connection timed out'
+check 'the words of the command that unpacks the overlay do' refused no-transfer 'the board could not fetch and unpack the overlay'
 check "the firmware's words do" refused no-uefi-menu 'TFTP Error'
