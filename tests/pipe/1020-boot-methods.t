@@ -72,6 +72,10 @@ not_reset () {
 	! grep -q 'running .hard_reset' "$scratch/$1/progress.jsonl"
 }
 
+not_skipped () {
+	! grep 'LAVA_TEST_RUNNER SKIP' "$scratch/$1/1/console.log"
+}
+
 booted () {
 	cat "$scratch/$1.err"
 	test "$(cat "$scratch/$1.status")" = 0 &&
@@ -143,7 +147,7 @@ together "booti uboot PUMICE_DICTIONARY=$scratch/dictionaries/booti.yaml" 'scrip
 together 'no-barebox barebox PUMICE_FAULT=tftp-error' 'no-ipxe ipxe PUMICE_FAULT=tftp-error' \
 	'no-uefi-menu uefi-menu PUMICE_FAULT=tftp-error'
 
-plan 20
+plan 21
 check "the firmware's menu leads to GRUB on the network" booted pxe-grub
 check "another entry of it to GRUB on the disk" booted local-grub
 check 'a kernel is described to the firmware, menu by menu' booted uefi-menu
@@ -159,6 +163,7 @@ check 'only the lines that fetch it are typed' typed script 'chain tftp://10.77.
 check 'a board that boots from its disk and fetches the overlay' booted minimal
 check 'a board that runs already' booted running
 check 'nobody has reset that one' not_reset running
+check 'and no result on its disk is taken for a new one' not_skipped running
 check "GRUB's words end the wait" refused no-grub "the bootloader failed: 'error: timeout reading"
 check "barebox's words do" refused no-barebox "the bootloader failed: 'ERROR: bootm: could not open"
 check "iPXE's words do" refused no-ipxe 'Connection timed out'
