@@ -160,6 +160,26 @@ fn a_menu_is_walked_through_to_the_firmwares_last_words() {
 }
 
 #[test]
+fn the_menu_before_grub_is_named_by_grub_or_by_itself() {
+    let methods = |grub: &str, menu: &str| {
+        let grub = format!("grub-efi: {{{grub}parameters: {{bootloader_prompt: 'grub>', needs_interrupt: false}}}}");
+        let menu = format!(
+            "uefi-menu: {{{menu}parameters: {{interrupt_prompt: will start in, interrupt_string: ' ', \
+             item_markup: ['[', ']'], item_class: 0-9, separator: ' ', bootloader_prompt: 'Start:'}}, \
+             pxe: [{{select: {{items: [PXE]}}}}], disk: [{{select: {{items: [Disk]}}}}]}}"
+        );
+        board("x: y", &format!("{grub}, {menu}"))
+    };
+    let items = |board: &str| -> Vec<String> {
+        let steps = steps(&format!("{{method: grub-efi, commands: [boot], {TIME}}}"), board);
+        steps.iter().filter_map(|step| step["item"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(items(&methods("menu_options: pxe, ", "menu_options: disk, ")), ["PXE"]);
+    assert_eq!(items(&methods("", "menu_options: disk, ")), ["Disk"]);
+    assert_eq!(items(&methods("", "")), [] as [&str; 0]);
+}
+
+#[test]
 fn a_menu_is_left_by_escape_and_the_words_after_its_last_entry_are_awaited() {
     let board = board(
         "uefi-menu: {error-messages: [Boot Failed]}",

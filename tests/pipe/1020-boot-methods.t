@@ -89,9 +89,6 @@ refused () {
 }
 
 mkdir "$scratch/dictionaries"
-# Of the mustang's menus the other one, and commands of the job's own.
-own='[insmod gzio, insmod efinet, net_bootp, "linux (tftp,{SERVER_IP})/{KERNEL} console=ttyS0 root=/dev/ram0", "initrd (tftp,{SERVER_IP})/{RAMDISK}", boot]'
-sed 's/menu_options: pxe-grub/menu_options: grub/' "$devices/board-model.yaml" >"$scratch/dictionaries/local-grub.yaml"
 # A board whose U-Boot takes a bare Image, and a ramdisk by its size.
 sed -e 's/^  bootz:/  booti:/' -e 's/add_header: u-boot/add_header: raw/' "$devices/beaglebone-black.yaml" >"$scratch/dictionaries/booti.yaml"
 
@@ -100,7 +97,7 @@ by () {
 }
 
 job pxe-grub mustang zimage ramdisk "$(by grub-efi ramdisk)"
-job local-grub mustang zimage ramdisk "$(by grub-efi "$own")"
+job local-grub mustang zimage nfs "$(by grub-efi nfs)"
 job uefi-menu mustang-uefi image nfs "$(by uefi-menu nfs)"
 job grub overdrive zimage ramdisk "$(by grub ramdisk)"
 job bootz beaglebone-black zimage ramdisk "$(by u-boot ramdisk)"
@@ -140,7 +137,7 @@ together () {
 }
 
 together 'pxe-grub model' 'uefi-menu uefi-menu' 'bootz uboot' 'barebox barebox' "minimal disk PUMICE_DISK=$scratch/disk"
-together "local-grub model PUMICE_DICTIONARY=$scratch/dictionaries/local-grub.yaml" 'grub grub' 'bootm uboot' 'ipxe ipxe' \
+together "local-grub model PUMICE_DICTIONARY=$devices/mustang-grub.yaml" 'grub grub' 'bootm uboot' 'ipxe ipxe' \
 	"running disk PUMICE_DISK=$scratch/disk PUMICE_ON=yes"
 together "booti uboot PUMICE_DICTIONARY=$scratch/dictionaries/booti.yaml" 'script ipxe' \
 	"no-transfer disk PUMICE_DISK=$scratch/other/disk" 'no-grub grub PUMICE_FAULT=tftp-error'

@@ -37,10 +37,20 @@ struct Walk<'a> {
     works: Vec<Work>,
 }
 
-/// The menu comes before GRUB where that method names the options for it.
+/// The dictionary's menu method.
+fn menu_of<'a>(parts: &Parts<'a>) -> Option<&'a Mapping> {
+    at(&parts.board.root, &["actions", "boot", "methods", "uefi-menu"])
+}
+
+/// The mapping that names the options for the menu before GRUB: that method's, or else the menu's own.
+pub fn naming<'a>(parts: &Parts<'a>, method: &Method<'a>) -> Option<&'a Mapping> {
+    [method.map, menu_of(parts)].into_iter().flatten().find(|map| map.get("menu_options").is_some())
+}
+
+/// The menu comes before GRUB where the dictionary names the options for it.
 pub fn before_grub(parts: &Parts, method: &Method, board: &mut Findings) -> Vec<Step> {
-    let Some(name) = method.map.and_then(|map| text(map, "menu_options", board)) else { return Vec::new() };
-    let menu = at(&parts.board.root, &["actions", "boot", "methods", "uefi-menu"]);
+    let name = naming(parts, method).and_then(|map| text(map, "menu_options", board));
+    let (Some(name), menu) = (name, menu_of(parts)) else { return Vec::new() };
     let Some(menu) = menu else {
         board.error(method.position, format!("menu_options '{name}' needs the boot method 'uefi-menu'"));
         return Vec::new();
