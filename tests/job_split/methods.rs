@@ -89,7 +89,7 @@ fn grub_is_stopped_by_a_key_without_a_newline() {
 fn ipxe_is_stopped_by_a_control_key() {
     let board = board(
         "ipxe: {interrupt-prompt: Press Ctrl-B, interrupt_ctrl_list: [b], error-messages: [Connection timed out]}",
-        "ipxe: {parameters: {bootloader_prompt: 'iPXE>'}, ramdisk: {commands: [dhcp net0, \
+        "ipxe: {parameters: {bootloader_prompt: 'iPXE>'}, ramdisk: {commands: [dhcp net0, 'set mac {LAVA_MAC}', \
          'kernel tftp://{SERVER_IP}/{KERNEL}', 'initrd tftp://{SERVER_IP}/{RAMDISK}', boot]}}",
     );
     let steps = steps(&format!("{{method: ipxe, commands: ramdisk, {TIME}}}"), &board);

@@ -30,7 +30,8 @@ pub fn boot(mut screen: Screen, image: &Image, model: &Model) -> Result<Status> 
     if faults.contains(&Fault::HangAtBoot) {
         hang();
     }
-    let directory = match where_is_root(arguments) {
+    let by_itself = image.ramdisk.as_ref().map(|_| Place::Ramdisk);
+    let directory = match where_is_root(arguments).or(by_itself) {
         _ if faults.contains(&Fault::PanicAtBoot) => Err("unknown-block(0,255)".to_owned()),
         Some(Place::Nfs(directory)) => Ok(directory),
         Some(Place::Disk) => model.disk.clone().ok_or_else(|| "unknown-block(8,1)".to_owned()),
