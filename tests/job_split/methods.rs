@@ -89,7 +89,7 @@ fn grub_is_stopped_by_a_key_without_a_newline() {
 fn ipxe_is_stopped_by_a_control_key() {
     let board = board(
         "ipxe: {interrupt-prompt: Press Ctrl-B, interrupt_ctrl_list: [b], error-messages: [Connection timed out]}",
-        "ipxe: {parameters: {bootloader_prompt: 'iPXE>'}, ramdisk: {commands: [dhcp net0, \
+        "ipxe: {parameters: {bootloader_prompt: 'iPXE>'}, ramdisk: {commands: [dhcp net0, 'set mac {LAVA_MAC}', \
          'kernel tftp://{SERVER_IP}/{KERNEL}', 'initrd tftp://{SERVER_IP}/{RAMDISK}', boot]}}",
     );
     let steps = steps(&format!("{{method: ipxe, commands: ramdisk, {TIME}}}"), &board);
@@ -157,6 +157,56 @@ fn a_menu_is_walked_through_to_the_firmwares_last_words() {
         expect("Loaded", selector),
     ];
     assert_eq!(steps(&format!("{{method: uefi-menu, commands: nfs, {TIME}}}"), &board), expected);
+}
+
+#[test]
+fn the_menu_before_grub_is_named_by_grub_or_by_itself() {
+    let methods = |grub: &str, menu: &str| {
+        let grub = format!("grub-efi: {{{grub}parameters: {{bootloader_prompt: 'grub>', needs_interrupt: false}}}}");
+        let menu = format!(
+            "uefi-menu: {{{menu}parameters: {{interrupt_prompt: will start in, interrupt_string: ' ', \
+             item_markup: ['[', ']'], item_class: 0-9, separator: ' ', bootloader_prompt: 'Start:'}}, \
+             pxe: [{{select: {{items: [PXE]}}}}], disk: [{{select: {{items: [Disk]}}}}]}}"
+        );
+        board("x: y", &format!("{grub}, {menu}"))
+    };
+    let items = |board: &str| -> Vec<String> {
+        let steps = steps(&format!("{{method: grub-efi, commands: [boot], {TIME}}}"), board);
+        steps.iter().filter_map(|step| step["item"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(items(&methods("menu_options: pxe, ", "menu_options: disk, ")), ["PXE"]);
+    assert_eq!(items(&methods("", "menu_options: disk, ")), ["Disk"]);
+    assert_eq!(items(&methods("", "")), [] as [&str; 0]);
+}
+
+#[test]
+fn a_menu_is_left_by_escape_and_the_words_after_its_last_entry_are_awaited() {
+    let board = board(
+        "uefi-menu: {error-messages: [Boot Failed]}",
+        "uefi-menu: {parameters: {interrupt_prompt: will start in, interrupt_string: x, item_markup: ['(', ')'], \
+         item_class: a-z, separator: ' - ', bootloader_prompt: 'Main:'}, \
+         disk: [{select: {items: [Boot, Disk], wait: 'Sub:'}}, {select: {escape: true, wait: 'Sure?'}}, \
+         {select: {enter: y, wait: 'Bye TEST'}}]}",
+    );
+    let selector = "uefi-menu-selector";
+    let choose = |prompt: &str, item: &str| {
+        json!({"step": "choose", "prompt": prompt, "item": item, "item_markup": ["(", ")"], "item_class": "a-z",
+               "separator": " - ", "name": selector})
+    };
+    let await_words =
+        |words: &str| json!({"step": "expect", "patterns": [words], "errors": ["Boot Failed"], "name": selector});
+    let answer = json!({"step": "commands", "prompt": "Sure?", "lines": ["y"], "character_delay": 0,
+        "line_ending": "\r", "errors": ["Boot Failed"], "name": selector});
+    let expected = [
+        choose("Main:", "Boot"),
+        choose("Sub:", "Disk"),
+        await_words("Sub:"),
+        send("\u{1b}", false, selector),
+        answer,
+        await_words("Bye TEST"),
+    ];
+    let steps = steps(&format!("{{method: uefi-menu, commands: disk, {TIME}}}"), &board);
+    assert_eq!(steps[3..], expected);
 }
 
 #[test]
@@ -320,13 +370,93 @@ fn a_board_that_only_knows_bootm_gets_everything_with_headers() {
 }
 
 #[test]
+fn a_device_tree_may_come_behind_its_kernel() {
+    let appended = |job: &str, to: &str| uboot(job, &beaglebone("append_dtb: false", &format!("append_dtb: {to}")));
+    let kernel = |role: &Value| {
+        let resources = role["actions"][0]["resources"].as_array().expect("a list").clone();
+        resources.into_iter().find(|resource| resource["name"] == "kernel").expect("a kernel")
+    };
+    assert_eq!(kernel(&appended(JOB, "true"))["append_dtb"], json!(true));
+    assert_eq!(kernel(&appended(JOB, "false")).get("append_dtb"), None);
+    let board = file(&beaglebone("append_dtb: false", "append_dtb: true"));
+    let job = JOB.replace("    dtb: {url: 'http://files.example/board.dtb'}\n", "");
+    let job = job.replace("{}", &format!("{{method: u-boot, commands: [boot], {TIME}}}"));
+    let outcome = split(&["--check", "--device", &device(&board)], &job);
+    assert_eq!(outcome.status, 2);
+    assert!(
+        outcome.stderr.ends_with("'append_dtb: true' needs a dtb, and the job deploys none\n"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+const IPXE: &str = "ipxe: {parameters: {bootloader_prompt: 'iPXE>', needs_interrupt: false}, \
+                    ramdisk: {commands: ['kernel {KERNEL}', 'initrd {TEE}', boot]}}";
+
+#[test]
+fn commands_of_a_script_are_fetched_and_not_typed() {
+    let board = board("x: y", IPXE);
+    let boot = boot(&format!("{{method: ipxe, commands: ramdisk, use_bootscript: true, {TIME}}}"), &board);
+    assert_eq!(boot["bootscript"], json!(["kernel {KERNEL}", "boot"]));
+    let commands = &boot["dialogue"][1];
+    assert_eq!(commands["lines"], json!(["dhcp net0", "chain tftp://{SERVER_IP}/{BOOTSCRIPT}"]));
+    let job = JOB.replace("{}", &format!("{{method: grub, commands: [boot], use_bootscript: true, {TIME}}}"));
+    let outcome = split(&["--check"], &job);
+    let what = "'use_bootscript' makes a script for iPXE, and this boot is by 'grub': remove it";
+    assert_eq!(outcome.status, 2);
+    assert!(outcome.stderr.ends_with(&format!("job-split: stdin:11:58: {what}\n")), "{}", outcome.stderr);
+}
+
+#[test]
+fn an_overlay_is_fetched_by_the_system_that_has_booted() {
+    let board = board("x: y", "minimal: ");
+    let transfer = "transfer_overlay: {download_command: cd /tmp; wget, unpack_command: tar -C / -xzf}";
+    let boot =
+        boot(&format!("{{method: minimal, prompts: ['a#', 'b#'], timeout: {{minutes: 1}}, {transfer}}}"), &board);
+    assert_eq!(boot["transfer_overlay"], "http");
+    let steps = boot["dialogue"].as_array().expect("a list");
+    let name = "overlay-unpack";
+    let lines = [
+        "rm -rf {OVERLAY} {OVERLAY_DIRECTORY}",
+        "cd /tmp; wget {OVERLAY_URL} && tar -C / -xzf {OVERLAY}; echo \"overlay-unpack: $?\"",
+    ];
+    let commands = json!({"step": "commands", "prompt": "(?:a#)|(?:b#)", "lines": lines, "character_delay": 0,
+        "final_message": "overlay-unpack: 0", "errors": ["overlay-unpack: [1-9]"], "name": name, "timeout": 60});
+    let mut empty = send("", true, name);
+    empty["timeout"] = json!(60);
+    assert_eq!(steps[steps.len() - 3]["step"], "shell");
+    assert_eq!(steps[steps.len() - 2..], [empty, commands]);
+}
+
+#[test]
+fn a_board_that_runs_already_is_asked_for_its_prompt() {
+    let block = "method: minimal, reset: false, parameters: {kernel-start-message: ''}";
+    let boot = boot(&format!("{{{block}, {TIME}}}"), &board("x: y", "minimal: "));
+    let mut steps = boot["dialogue"].as_array().expect("a list").clone();
+    let mut first = steps.remove(0);
+    first.as_object_mut().expect("an object").remove("timeout");
+    assert_eq!(first, send("", true, "login-action"));
+    let works: Vec<_> = steps.iter().map(|step| &step["step"]).collect();
+    assert_eq!(works, ["login", "shell"]);
+}
+
+#[test]
 fn a_method_that_is_not_run_is_a_reason_not_to_run_the_role_and_no_more() {
     let board = file(&board("x: y", "qemu: {parameters: {command: qemu-system-aarch64}}"));
     let job = JOB.replace("{}", "{method: qemu, media: tmpfs, prompts: ['#']}");
+    let deploy = "    to: tmpfs\n    images: {rootfs: {url: 'http://files.example/disk.gz', image_arg: x}}\n";
+    let (start, end) = (job.find("    to: tftp").expect("a deploy"), job.find("- boot").expect("a boot"));
+    let job = job.replace(&job[start..end], deploy);
     let outcome = split(&["--device", &device(&board)], &job);
-    let what = "stdin:11:18: boot method 'qemu' is not supported by this version";
+    let what = "stdin:9:18: boot method 'qemu' is not supported by this version: give QEMU a dictionary as a board, with \
+                its start as 'hard_reset' and its serial line as 'connect', and boot it by 'grub-efi', 'u-boot' or \
+                'minimal'";
     assert_eq!((outcome.status, outcome.stderr), (0, format!("job-split: warning: {what}\n")));
     let message: Value = serde_json::from_str(outcome.stdout.lines().next().expect("a line")).expect("JSON");
     assert_eq!(message["data"]["unsupported"], json!([what]));
     assert_eq!(message["data"]["actions"][1]["block"]["media"], "tmpfs");
+    let outcome =
+        split(&["--check", "--device", &device(&board)], &job.replace("method: qemu, media: tmpfs", "method: minimal"));
+    let what = "job-split: warning: stdin:6:3: deploy method 'tmpfs' for the role 'host' on a device is not supported";
+    assert!(outcome.stderr.contains(what), "{}", outcome.stderr);
 }

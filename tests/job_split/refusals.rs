@@ -255,11 +255,17 @@ fn what_no_stage_can_do_is_a_warning_until_it_is_run() {
                 "action: scp-overlay",
                 "42:17: a call of action 'scp-overlay' is not supported by this version",
             ),
-            ("method: grub-efi", "method: qemu", "49:13: boot method 'qemu' is not supported by this version"),
             (
                 "method: grub-efi",
-                "method: grub-efi\n    transfer_overlay: {}",
-                "50:5: 'transfer_overlay' of a boot is not supported by this version",
+                "method: qemu",
+                "49:13: boot method 'qemu' is not supported by this version: give QEMU a dictionary as a board, with \
+                 its start as 'hard_reset' and its serial line as 'connect', and boot it by 'grub-efi', 'u-boot' or \
+                 'minimal'",
+            ),
+            (
+                "method: grub-efi",
+                "method: grub-efi\n    transfer_overlay: {transfer_method: zmodem, unpack_command: tar}",
+                "50:41: transfer_method 'zmodem' is not supported by this version: transfer by 'http'",
             ),
             (
                 "    definitions:\n",

@@ -2,6 +2,7 @@
 
 mod console;
 mod login;
+mod transfer;
 
 pub use console::{By, Commands, Console, Until};
 

@@ -3,7 +3,11 @@
 mod loader;
 mod menu;
 mod power;
+mod script;
 mod shell;
+mod transfer;
+
+pub use script::of_commands as script;
 
 use crate::boot::{By, Console, Until};
 use crate::context;
@@ -62,6 +66,7 @@ pub fn compile(parts: &Parts, job: &mut Findings, board: &mut Findings) -> Vec<S
     }
     if parts.boot.until == Until::Shell {
         steps.extend(shell::steps(parts, &method, board));
+        steps.extend(transfer::steps(parts));
     }
     steps
 }

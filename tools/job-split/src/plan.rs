@@ -8,8 +8,12 @@ use crate::deploy::{CALLER, Deploy};
 use crate::findings::Findings;
 use crate::job::Job;
 use crate::roles::{Kind, Role};
+use crate::schema;
 use crate::tests::Test;
 use mn_yaml::Position;
+
+/// The deploy methods that some role can run.
+const RUN: [&str; 3] = ["tftp", "overlay", "ssh"];
 
 /// What the members of one role do.
 pub struct Plan<'a> {
@@ -149,10 +153,12 @@ impl<'a> Plan<'a> {
 
     /// A board is deployed to and booted, a connection is opened.
     fn check_methods(&self, role: &Role, findings: &mut Findings) {
-        let (to, on) = match role.kind {
-            Kind::Device(_) => ("tftp", "on a device"),
-            Kind::Connection(_) | Kind::Console(_) => ("ssh", "on a connection"),
+        let (fitting, on) = match role.kind {
+            Kind::Device(_) => (["tftp", "overlay"].as_slice(), "on a device"),
+            Kind::Connection(_) | Kind::Console(_) => (["ssh"].as_slice(), "on a connection"),
         };
+        let by_qemu = self.boot().is_some_and(|(_, boot)| boot.method_name().starts_with("qemu"));
+        let is_told = |to: &str| if schema::is_for_qemu(to) { by_qemu } else { !RUN.contains(&to) };
         let fits = |method: &Method| match method {
             Method::Console(_) => matches!(role.kind, Kind::Device(_)),
             Method::Ssh { .. } => matches!(role.kind, Kind::Connection(_)),
@@ -160,9 +166,9 @@ impl<'a> Plan<'a> {
         };
         for block in &self.blocks {
             let what = match &block.work {
-                Work::Command(..) if to == "ssh" => "a command".to_owned(),
+                Work::Command(..) if !matches!(role.kind, Kind::Device(_)) => "a command".to_owned(),
                 // What no role can run is told already.
-                Work::Deploy(deploy) if deploy.to != to && ["tftp", "ssh"].contains(&&*deploy.to) => {
+                Work::Deploy(deploy) if !fitting.contains(&&*deploy.to) && !is_told(&deploy.to) => {
                     format!("deploy method '{}'", deploy.to)
                 }
                 Work::Boot(boot) if !fits(&boot.method) => format!("boot method '{}'", boot.method_name()),

@@ -236,8 +236,16 @@ impl Scope<'_> {
 }
 
 /// Actions of other blocks and methods that LAVA's own dictionaries limit.
-const ELSEWHERE: [&str; 6] =
-    ["finalize", "lava-test-retry", "lava-test-shell", "nfs-deploy", "power-off", "umount-retry"];
+const ELSEWHERE: [&str; 8] = [
+    "finalize",
+    "lava-test-retry",
+    "lava-test-shell",
+    "musca-deploy",
+    "nfs-deploy",
+    "overlay-unpack",
+    "power-off",
+    "umount-retry",
+];
 
 /// A name that is nearly one of an action's holds for nothing.
 fn check_names(map: &Mapping, key: &str, findings: &mut Findings) {

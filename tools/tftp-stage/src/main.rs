@@ -2,10 +2,12 @@
 
 mod address;
 mod archive;
+mod bootscript;
 mod cli;
 mod copy;
 mod fetch;
 mod hold;
+mod http;
 mod keys;
 mod nfs;
 mod plan;

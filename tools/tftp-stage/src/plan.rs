@@ -23,9 +23,24 @@ pub struct Plan {
     pub modules_into: Targets,
     /// The overlay's archive and where it goes.
     pub overlay: Option<(PathBuf, Target)>,
+    /// The overlay, where the system that has booted fetches it.
+    pub transfer: Option<Overlay>,
+    /// Whether there are files for TFTP at all.
+    pub to: To,
+    /// The lines of a script for iPXE.
+    pub script: Vec<String>,
     /// The directory in the root that counts, relative; empty: the root itself.
     pub prefix: PathBuf,
     pub ssh: Ssh,
+}
+
+/// The methods of a deploy block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// The board boots from here.
+    Tftp,
+    /// It has its system, and only gets the overlay.
+    Overlay,
 }
 
 /// A file to fetch.
@@ -38,6 +53,8 @@ pub struct Download {
     pub compression: Compression,
     /// What U-Boot wants before it.
     pub header: Option<Header>,
+    /// Of a kernel: whether the device tree comes behind it.
+    pub with_dtb: bool,
 }
 
 /// The resources of a tftp deploy.
@@ -121,10 +138,10 @@ impl Plan {
         })?;
         // A board whose bootloader is all that is tested needs no files.
         let deploy = role.deploy();
-        if let Some(deploy) = deploy.filter(|deploy| deploy.to != "tftp") {
-            return Err(Error::wrong(format_args!("cannot deploy to '{}': only 'tftp' is staged here", deploy.to)));
-        }
+        let to = deploy.map_or(Ok(To::Overlay), to)?;
         let resources = deploy.map(downloads).transpose()?.unwrap_or_default();
+        let boot = role.boot();
+        let transfer = boot.and_then(|boot| boot.transfer_overlay.as_deref());
         let resource =
             |what| resources.iter().find(|download| download.what == what).map(|download| &download.resource);
         let (root, ramdisk) = (resource(What::NfsRoot), resource(What::Ramdisk));
@@ -133,7 +150,15 @@ impl Plan {
             console,
             timeout: deploy.map_or(facts.timeouts.job, |deploy| deploy.timeout),
             modules_into: modules_into(resource(What::Modules), root, ramdisk)?,
-            overlay: facts.overlay.as_ref().map(|overlay| overlay_into(overlay, root, ramdisk)).transpose()?.flatten(),
+            overlay: match &facts.overlay {
+                // It may be nowhere else then.
+                Some(_) if transfer.is_some() && root.is_none() && ramdisk.is_none() => None,
+                Some(overlay) => overlay_into(overlay, root, ramdisk)?,
+                None => None,
+            },
+            transfer: transfer.map(|method| by_transfer(method, facts.overlay.as_ref())).transpose()?,
+            to,
+            script: boot.map(|boot| boot.bootscript.clone()).unwrap_or_default(),
             prefix: prefix(root)?,
             ssh: deploy.map_or(Ok(Ssh::Leave), |deploy| ssh(deploy, root))?,
             device,
@@ -146,6 +171,7 @@ impl Plan {
         let name = match (download.header, download.what) {
             (Some(_), What::Kernel) => "uImage".to_owned(),
             (Some(_), _) => format!("{}.uboot", download.staged_name()),
+            (None, _) if download.with_dtb => "kernel-dtb".to_owned(),
             (None, _) => download.staged_name().to_owned(),
         };
         format!("{}/{}/{name}", self.job_id, download.what.name())
@@ -180,7 +206,15 @@ impl Download {
             }
         };
         let header = resource.uimage.as_ref().map(|image| Header::new(image, what)).transpose()?;
-        Ok(Download { what, resource: resource.clone(), file_name: file_name.to_owned(), compression, header })
+        let with_dtb = resource.append_dtb == Some(true) && what == What::Kernel;
+        Ok(Download {
+            what,
+            resource: resource.clone(),
+            file_name: file_name.to_owned(),
+            compression,
+            header,
+            with_dtb,
+        })
     }
 
     /// The name under which the file is staged: without the suffix of the compression that was taken off.
@@ -201,7 +235,31 @@ fn downloads(deploy: &Deploy) -> Result<Vec<Download>> {
         }
         downloads.push(download);
     }
+    let has_dtb = downloads.iter().any(|download| download.what == What::Dtb);
+    if !has_dtb && downloads.iter().any(|download| download.with_dtb) {
+        return Err(Error::wrong("cannot put a dtb behind the kernel: the job has none"));
+    }
     Ok(downloads)
+}
+
+fn to(deploy: &Deploy) -> Result<To> {
+    match deploy.to.as_str() {
+        "tftp" => Ok(To::Tftp),
+        "overlay" => Ok(To::Overlay),
+        other => {
+            Err(Error::wrong(format_args!("cannot deploy to '{other}': only 'tftp' and 'overlay' are staged here")))
+        }
+    }
+}
+
+fn by_transfer(method: &str, overlay: Option<&Overlay>) -> Result<Overlay> {
+    match overlay {
+        _ if method != "http" => {
+            Err(Error::wrong(format_args!("cannot transfer the overlay by '{method}': only 'http' is known")))
+        }
+        None => Err(Error::wrong("cannot transfer the overlay: the message has none; put 'overlay-pack' before")),
+        Some(overlay) => Ok(overlay.clone()),
+    }
 }
 
 /// Modules go wherever there is a place that does not refuse them.
@@ -227,7 +285,7 @@ fn overlay_into(
         (None, Some(ramdisk)) => (ramdisk, Target::Ramdisk),
         (None, None) => {
             return Err(Error::wrong(
-                "cannot lay the overlay into anything: the job has neither nfsrootfs nor ramdisk",
+                "cannot lay the overlay into anything: the job has neither nfsrootfs nor ramdisk, and no transfer_overlay",
             ));
         }
     };

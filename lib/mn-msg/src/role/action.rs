@@ -88,6 +88,12 @@ pub struct Boot {
     /// The steps; none for the method `ssh`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dialogue: Vec<Step>,
+    /// The lines of a script that iPXE fetches, with placeholders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bootscript: Vec<String>,
+    /// `http` when the system that has booted fetches the overlay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer_overlay: Option<String>,
     /// Of the method `ssh`: the message that holds the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_id: Option<String>,

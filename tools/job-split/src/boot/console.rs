@@ -2,6 +2,7 @@
 
 use super::Method;
 use super::login::{self, Login};
+use super::transfer::{self, Transfer};
 use crate::findings::Findings;
 use crate::read::{Keys, boolean, mapping, pattern, patterns, place, require_text, texts};
 use mn_yaml::{Kind, Mapping, Node, Position};
@@ -69,6 +70,10 @@ pub struct Console {
     pub finished: Vec<String>,
     /// `dos` or `unix`, in place of the dictionary's.
     pub line_separator: Option<String>,
+    /// Whether the commands are put into a script, which iPXE fetches.
+    pub script: bool,
+    /// How the running system fetches the overlay.
+    pub transfer: Option<Transfer>,
 }
 
 /// The commands of a boot.
@@ -109,11 +114,13 @@ impl By {
     /// The keys of a block that only some methods have.
     fn own_keys(self) -> &'static [&'static str] {
         match self {
-            By::Grub | By::GrubEfi => &["commands", "reset", "boot_finished", "expect_shell"],
-            By::UBoot => &["commands", "reset"],
-            By::Barebox | By::Ipxe => &["commands"],
+            By::Grub | By::GrubEfi => {
+                &["commands", "reset", "boot_finished", "expect_shell", "use_bootscript", "transfer_overlay"]
+            }
+            By::UBoot => &["commands", "reset", "use_bootscript", "transfer_overlay"],
+            By::Barebox | By::Ipxe => &["commands", "use_bootscript", "transfer_overlay"],
             By::UefiMenu => &["commands", "line_separator"],
-            By::Minimal => &["reset", "pre_power_command", "pre_os_command"],
+            By::Minimal => &["reset", "pre_power_command", "pre_os_command", "transfer_overlay"],
         }
     }
 }
@@ -137,7 +144,7 @@ const KEYS: [&str; 15] = [
     "timeouts",
 ];
 
-const UNSUPPORTED: [&str; 4] = ["connection-namespace", "namespace", "transfer_overlay", "use_bootscript"];
+const UNSUPPORTED: [&str; 2] = ["connection-namespace", "namespace"];
 
 /// Reads a boot that ends at the prompt of the bootloader that it names.
 pub fn bootloader(body: &Mapping, findings: &mut Findings) -> Option<Method> {
@@ -190,7 +197,22 @@ pub fn read(by: By, until: Until, body: &Mapping, findings: &mut Findings) -> Op
         failure_message: pattern(body, "failure_message", findings),
         finished: finished.map(|node| patterns(node, findings)).unwrap_or_default(),
         line_separator: crate::deploy::one_of(body, "line_separator", &["dos", "unix"], findings),
+        script: script(by, body, findings),
+        transfer: match mapping(body, "transfer_overlay", findings) {
+            Some(map) => Some(transfer::read(map, findings)?),
+            None => None,
+        },
     })
+}
+
+/// `use_bootscript`: what LAVA writes then is a script of iPXE's, whatever the method.
+fn script(by: By, body: &Mapping, findings: &mut Findings) -> bool {
+    let wanted = boolean(body, "use_bootscript", findings).unwrap_or(false);
+    if wanted && by != By::Ipxe {
+        let text = format!("'use_bootscript' makes a script for iPXE, and this boot is by '{}': remove it", by.name());
+        findings.error(crate::read::place(body, "use_bootscript"), text);
+    }
+    wanted
 }
 
 /// The commands, which only a method without a prompt may lack; None when something is wrong.

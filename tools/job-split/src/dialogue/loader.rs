@@ -137,8 +137,17 @@ fn filled(
     job: &mut Findings,
     board: &mut Findings,
 ) -> Option<Vec<String>> {
-    const FILES: [&str; 3] = ["TEE", "PRESEED_CONFIG", "APPLY_DTBO_COMMANDS"];
-    let mut values: Object = FILES.into_iter().map(|name| (name.to_owned(), Value::Null)).collect();
+    const NONE: [&str; 8] = [
+        "APPLY_DTBO_COMMANDS",
+        "DTB_BASE_RESIZE",
+        "LAVA_MAC",
+        "PRESEED_CONFIG",
+        "PRESEED_LOCAL",
+        "ROOT",
+        "ROOT_PART",
+        "TEE",
+    ];
+    let mut values: Object = NONE.into_iter().map(|name| (name.to_owned(), Value::Null)).collect();
     if let Some(mac) = method.parameters.and_then(|map| text(map, "lava_mac", board)) {
         values.insert("LAVA_MAC".to_owned(), mac.into());
     }
