@@ -108,7 +108,7 @@ impl<'a> Plan<'a> {
     fn check_order(&self, role: &Role, findings: &mut Findings) {
         let order = match role.kind {
             Kind::Device(_) => "one deploy, then boots, tests and commands",
-            Kind::Connection(_) => "one deploy, one boot, then tests",
+            Kind::Connection(_) | Kind::Console(_) => "one deploy, one boot, then tests",
         };
         let needs_deploy = matches!(role.kind, Kind::Connection(_)) || self.definitions().next().is_some();
         let at = match self.misplaced(role) {

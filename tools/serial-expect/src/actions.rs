@@ -126,7 +126,7 @@ impl Player<'_, '_> {
     fn command(&mut self, command: &Command) -> Result<()> {
         self.report.step("command", &command.name)?;
         let (began, end) = (self.wires.now(), self.end(command.timeout));
-        let ended = self.board.command(&command.name, self.wires, end);
+        let ended = self.board.command(&command.name, self.wires, self.report, end);
         let result = if ended.is_ok() { "pass" } else { "fail" };
         let mut record = self.record("user-command", result, &command.level, began);
         record.insert("extra".into(), json!({"command": command.name}));
@@ -200,7 +200,7 @@ impl Player<'_, '_> {
         let mut unread = Expect::default();
         unread.push(&self.unread);
         let until = self.wires.now() + interval;
-        listen(self.wires, &mut unread, until)?;
+        listen(self.wires, self.report, &mut unread, until)?;
         self.unread = unread.take_unread();
         Ok(())
     }

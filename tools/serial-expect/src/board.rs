@@ -110,7 +110,7 @@ impl Board {
     ///
     /// # Errors
     /// Status 3 when it fails, 124 when it takes too long.
-    pub fn command(&mut self, name: &str, wires: &mut Wires, end: Duration) -> Result<Vec<u8>> {
+    pub fn command(&mut self, name: &str, wires: &mut Wires, report: &mut Report, end: Duration) -> Result<Vec<u8>> {
         if SWITCHES.contains(&name) {
             self.switch(name, wires)?;
         } else {
@@ -118,7 +118,7 @@ impl Board {
             wires.switch(name, self.commands.get(name).cloned().unwrap_or_default(), self.dir.as_ref())?;
         }
         let mut unread = Expect::default();
-        let ended = listen(wires, &mut unread, end);
+        let ended = listen(wires, report, &mut unread, end);
         wires.stop_switching();
         let late = || Err(Error::timeout(format_args!("cannot run '{name}': the time of its block is up")));
         ended?.unwrap_or_else(late)?;
@@ -150,12 +150,18 @@ impl Board {
 ///
 /// # Errors
 /// When the role cannot go on.
-pub fn listen(wires: &mut Wires, unread: &mut Expect, until: Duration) -> Result<Option<Result<()>>> {
+pub fn listen(
+    wires: &mut Wires,
+    report: &mut Report,
+    unread: &mut Expect,
+    until: Duration,
+) -> Result<Option<Result<()>>> {
     while wires.now() < until {
         let (mut ended, mut lost) = (None, None);
         for event in wires.turn(Some(until))? {
             match event {
                 Event::Console(bytes) => unread.push(&bytes),
+                Event::Noted(text) => report.warn(&text)?,
                 Event::Switched(how) => ended = Some(how),
                 Event::Closed(reason) => lost = Some(reason),
                 Event::Answer(..) | Event::Drained(_) => {}
