@@ -169,7 +169,7 @@ fn what_is_wrong_with_a_test_is_told_with_its_place() {
         ),
         (
             script("{command: x}") + &script("{command: y}").replace(BOOT, ""),
-            "8:23: name 'a' is taken by the test at 7:23",
+            "8:24: name 'a' is taken by the test at 7:24",
         ),
     ] {
         let stderr = wrong(&blocks);

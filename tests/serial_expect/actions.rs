@@ -64,11 +64,9 @@ fn a_prompt_that_never_comes_ends_the_role_in_time_and_is_named() {
     let mut lab = script(json!([{"name": "wait", "command": "hang"}, {"name": "next", "command": "dhcp"}]));
     lab.timeout(1, 1);
     let outcome = lab.start().outcome();
-    let why = "waited for '=> ' in vain, 1 s, and the test's time is up; last seen: 'hang'";
-    assert_eq!(
-        (outcome.status, outcome.stderr),
-        (124, format!("serial-expect: interactive test 'net', 'wait': {why}\n"))
-    );
+    let why = "interactive test 'net', 'wait': waited for '=> ' in vain, 1 s, and the test's time is up; last seen: '";
+    assert_eq!(outcome.status, 124);
+    assert!(outcome.stderr.starts_with(&format!("serial-expect: {why}")), "{}", outcome.stderr);
     assert_eq!(results(&outcome.stdout)[3..], ["net/wait fail", "lava/lava-test-interactive fail", "lava/job fail"]);
     assert_eq!(lab.text("off"), "off\n");
 }
@@ -78,11 +76,9 @@ fn a_step_may_have_a_limit_of_its_own() {
     let mut lab = script(json!([{"name": "wait", "command": "hang"}]));
     lab.role["connection_timeouts"] = json!({"lava-test-interactive": 1});
     let outcome = lab.start().outcome();
-    let why = "waited for '=> ' in vain, 1 s; last seen: 'hang'";
-    assert_eq!(
-        (outcome.status, outcome.stderr),
-        (124, format!("serial-expect: interactive test 'net', 'wait': {why}\n"))
-    );
+    let why = "serial-expect: interactive test 'net', 'wait': waited for '=> ' in vain, 1 s; last seen: '";
+    assert_eq!(outcome.status, 124);
+    assert!(outcome.stderr.starts_with(why), "{}", outcome.stderr);
 }
 
 #[test]
@@ -189,10 +185,10 @@ fn a_monitor_finds_results_in_what_a_board_prints_by_itself() {
 #[test]
 fn a_monitor_whose_end_never_comes_has_recorded_what_came() {
     let mut lab = monitored("NEVER");
-    lab.timeout(2, 1);
+    lab.timeout(2, 4);
     let outcome = lab.start().outcome();
     assert_eq!(outcome.status, 124);
-    let why = "serial-expect: monitor 'tests': waited for its end 'NEVER' in vain, 1 s; last seen: 'PROJECT EXECUTION SUCCESSFUL'\n";
+    let why = "serial-expect: monitor 'tests': waited for its end 'NEVER' in vain, 4 s; last seen: 'PROJECT EXECUTION SUCCESSFUL'\n";
     assert_eq!(outcome.stderr, why);
     let expected = ["tests/ping pass", "tests/disk fail", "lava/lava-test-monitor fail", "lava/job fail"];
     assert_eq!(results(&outcome.stdout)[4..], expected);
@@ -275,17 +271,19 @@ fn a_test_whose_time_is_up_may_be_skipped_and_the_next_block_runs_in_the_same_sh
         "echo '<LAVA_SIGNAL_STARTRUN 0_smoke u>'",
         "echo '<LAVA_SIGNAL_STARTRUN 1_next u1>'; echo '<LAVA_SIGNAL_ENDRUN 1_next u1>'"
     );
-    let mut lab = host(&runner, json!({"timeout": 2, "on_timeout": "skip"}));
+    let mut lab = host(&runner, json!({"timeout": 5, "on_timeout": "skip"}));
     lab.role["overlay"]["runs"][1]["stage"] = json!(1);
     let next = json!({"action": "test", "level": "4", "timeout": 30, "stage": 1, "definitions": []});
     lab.role["actions"].as_array_mut().expect("a list").push(next);
     let outcome = lab.start().outcome();
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
-    let why = "test stage 0: timed out after 2 s; '0_smoke' was running, last seen: '<LAVA_SIGNAL_STARTRUN 0_smoke u>'";
-    assert_eq!(outcome.stderr, format!("serial-expect: warning: {why}; the job goes on, as it says\n"));
+    let why = "test stage 0: timed out after 5 s; '0_smoke' was running, last seen: '";
+    assert!(outcome.stderr.starts_with(&format!("serial-expect: warning: {why}")), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("; the job goes on, as it says\n"), "{}", outcome.stderr);
     let expected = ["lava/0_smoke fail", "lava/lava-test-shell fail", "lava/1_next pass", "lava/job pass"];
     assert_eq!(results(&outcome.stdout)[7..], expected);
-    assert_eq!(record(&outcome.stdout, "lava-test-shell")["extra"]["reason"], why);
+    let reason = record(&outcome.stdout, "lava-test-shell")["extra"]["reason"].clone();
+    assert!(reason.as_str().is_some_and(|reason| reason.starts_with(why)), "{reason}");
 }
 
 #[test]
@@ -332,7 +330,7 @@ fn a_block_is_repeated_whether_or_not_it_fails() {
 #[test]
 fn an_answer_to_a_call_of_a_skipped_test_is_not_another_calls() {
     let runner = "case $1 in */0) echo '<LAVA_MULTI_NODE> <LAVA_WAIT late>'; exec sleep 1000;; esac";
-    let mut lab = host(runner, json!({"timeout": 2, "on_timeout": "skip"}));
+    let mut lab = host(runner, json!({"timeout": 5, "on_timeout": "skip"}));
     lab.role["group"] = group(&MEMBERS);
     lab.role["overlay"]["runs"] = json!([]);
     let ask =

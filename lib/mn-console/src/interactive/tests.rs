@@ -199,3 +199,25 @@ fn the_end_of_the_console_fails_what_is_open() {
     assert_eq!(told(&block.abort("lost", seconds(1))), ["net/a fail: lost", FAILED]);
     assert_eq!(told(&block.abort("lost", seconds(1))), [""; 0]);
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_a_board_says_a_block_comes_to_the_same_end_however_it_is_cut(
+        text in "[a-c=> \r\n]{0,60}",
+        cuts in proptest::collection::vec(1usize..7, 1..40),
+    ) {
+        let steps = json!([{"name": "a", "successes": ["a+b"]}, {"name": "b", "failures": [{"message": "cc"}]}, {"name": "c"}]);
+        let told_in = |sizes: &mut dyn Iterator<Item = usize>| {
+            let (mut block, mut acts) = started(steps.clone());
+            let mut rest = text.as_bytes();
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(sizes.next().unwrap_or(1).min(rest.len()));
+                acts.extend(block.push(piece, seconds(1)));
+                rest = after;
+            }
+            acts.extend(block.tick(seconds(60)));
+            told(&acts)
+        };
+        proptest::prop_assert_eq!(told_in(&mut cuts.into_iter()), told_in(&mut std::iter::once(100)));
+    }
+}

@@ -119,3 +119,24 @@ fn a_board_that_talks_for_ever_takes_bounded_memory() {
     }
     assert_eq!(told(&block.push(b"a: PASS\n", seconds(1))), ["tests a pass"]);
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_a_board_says_the_results_are_the_same_however_it_is_cut(
+        text in "(BOOTING|SUCCESSFUL|a: PASS|b: FAIL 1|[ab:\r\n ]){0,20}",
+        cuts in proptest::collection::vec(1usize..7, 1..40),
+    ) {
+        let told_in = |sizes: &mut dyn Iterator<Item = usize>| {
+            let mut block = started(RESULT);
+            let (mut acts, mut rest) = (Vec::new(), text.as_bytes());
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(sizes.next().unwrap_or(1).min(rest.len()));
+                acts.extend(block.push(piece, seconds(1)));
+                rest = after;
+            }
+            acts.extend(block.tick(seconds(60)));
+            told(&acts)
+        };
+        proptest::prop_assert_eq!(told_in(&mut cuts.into_iter()), told_in(&mut std::iter::once(1000)));
+    }
+}

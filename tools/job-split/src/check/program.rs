@@ -273,7 +273,8 @@ impl Doings<'_> {
             }
             .resolve(name)
         };
-        let blocks = self.plan.blocks.iter().map(|block| match &block.work {
+        let before_tests = self.plan.blocks.iter().take_while(|block| !matches!(block.work, Work::Test(_)));
+        let blocks = before_tests.map(|block| match &block.work {
             Work::Deploy(deploy) => limit(block, if deploy.to == "ssh" { "scp-overlay" } else { "tftp-deploy" }),
             Work::Boot(boot) if matches!(boot.method, Method::Ssh { .. }) => limit(block, "login-ssh"),
             Work::Boot(_) => limit(block, "grub-main-action"),
