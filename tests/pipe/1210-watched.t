@@ -33,7 +33,7 @@ kill_member () {
 	grep -lzxF "MN_RUN_MEMBER=$run/$1" /proc/[0-9]*/environ 2>/dev/null | cut -d / -f 3 |
 		while read -r process
 		do
-			! grep -qx serial-expect "/proc/$process/comm" || kill -s KILL "$process"
+			! grep -qxs serial-expect "/proc/$process/comm" || kill -s KILL "$process"
 		done
 }
 
@@ -53,7 +53,7 @@ follow () {
 		grep -q '^then: .* member 4 (watcher): lost the other console: ' "$run.err"
 }
 
-plan 13
+plan 16
 run=$scratch/whole status=0
 PUMICE_JOB=$top/tests/data/jobs/watched.yaml timeout 120 "$top/tests/board/run-job" model --output "$run" \
 	>"$run.out" 2>"$run.err" </dev/null || status=$?
@@ -81,3 +81,10 @@ ended
 check 'a host that is killed ends the run' test "$status" -eq 137
 check 'it is the cause' cause 'member 2 (host): serial-expect was ended by SIGKILL'
 check 'the ends of its watchers follow from that' follow
+
+start told
+kill -s TERM "$!"
+ended
+check 'a run that is told to end does so' test "$status" -eq 143
+check 'a watcher has the console to its end then' records 3 2
+check 'and has come to its own' passes 3
