@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod devices;
+mod menus;
 mod messages;
 mod methods;
 mod refusals;
 mod splitting;
+mod uboot;
