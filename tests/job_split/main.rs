@@ -4,8 +4,10 @@
 
 mod actions;
 mod devices;
+mod menus;
 mod messages;
 mod methods;
 mod refusals;
 mod splitting;
+mod uboot;
 mod watching;

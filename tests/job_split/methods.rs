@@ -1,11 +1,10 @@
 //! Every boot method as a list of steps; the dictionaries are of the kind that LAVA's templates give.
 
 use crate::splitting::{device, file, roles, split};
-use pumice_tests::data;
 use serde_json::{Value, json};
 
 /// A job for one board; `{}` stands for its boot block.
-const JOB: &str = "job_name: one board
+pub const JOB: &str = "job_name: one board
 device_type: board
 visibility: public
 timeouts: {job: {minutes: 20}}
@@ -27,12 +26,12 @@ commands: {connect: telnet lab 7001, hard_reset: pdu cycle 1, power_off: pdu off
 
 const WORDS: &str = "kernel-start-message: Linux version, shutdown-message: going down";
 
-fn board(constants: &str, methods: &str) -> String {
+pub fn board(constants: &str, methods: &str) -> String {
     let rest = format!("constants: {{{WORDS}, {constants}}}\nactions: {{boot: {{methods: {{{methods}}}}}}}\n");
     BOARD.replace("{}", &rest)
 }
 
-fn boot(block: &str, board: &str) -> Value {
+pub fn boot(block: &str, board: &str) -> Value {
     let board = file(board);
     let role = &roles(&split(&["--device", &device(&board)], &JOB.replace("{}", block)))[0];
     assert_eq!(role.get("unsupported"), None);
@@ -40,7 +39,7 @@ fn boot(block: &str, board: &str) -> Value {
 }
 
 /// The steps without those that every boot ends with, which are looked at here; all have the time of the boot.
-fn steps(block: &str, board: &str) -> Vec<Value> {
+pub fn steps(block: &str, board: &str) -> Vec<Value> {
     let boot = boot(block, board);
     let mut steps = boot["dialogue"].as_array().expect("a list").clone();
     for step in &mut steps {
@@ -57,19 +56,19 @@ fn steps(block: &str, board: &str) -> Vec<Value> {
     steps
 }
 
-fn reset() -> Value {
+pub fn reset() -> Value {
     json!({"step": "power", "command": "hard_reset", "name": "reset-device"})
 }
 
-fn expect(pattern: &str, name: &str) -> Value {
+pub fn expect(pattern: &str, name: &str) -> Value {
     json!({"step": "expect", "patterns": [pattern], "name": name})
 }
 
-fn send(text: &str, newline: bool, name: &str) -> Value {
+pub fn send(text: &str, newline: bool, name: &str) -> Value {
     json!({"step": "send", "text": text, "newline": newline, "name": name})
 }
 
-const TIME: &str = "prompts: ['#'], timeout: {minutes: 1}";
+pub const TIME: &str = "prompts: ['#'], timeout: {minutes: 1}";
 
 #[test]
 fn grub_is_stopped_by_a_key_without_a_newline() {
@@ -129,87 +128,6 @@ fn a_bootloader_that_waits_by_itself_is_not_stopped() {
 }
 
 #[test]
-fn a_menu_is_walked_through_to_the_firmwares_last_words() {
-    let board = board(
-        "x: y",
-        "uefi-menu: {parameters: {interrupt_prompt: selection will start in, interrupt_string: ' ', \
-         item_markup: ['[', ']'], item_class: 0-9, separator: ' ', bootloader_prompt: 'Start:', boot_message: Loaded}, \
-         nfs: [{select: {items: [Boot Manager], fallback: Manage, wait: 'path:'}}, {select: {enter: '{KERNEL}', wait: 'Go:'}}, \
-         {select: {items: ['{TEST_MENU_NAME}']}}]}",
-    );
-    let interrupt = "uefi-menu-interrupt";
-    let selector = "uefi-menu-selector";
-    let choose = |prompt: &str, item: &str| {
-        json!({"step": "choose", "prompt": prompt, "item": item, "item_markup": ["[", "]"], "item_class": "0-9",
-               "separator": " ", "name": selector})
-    };
-    let mut first = choose("Start:", "Boot Manager");
-    first["fallback"] = json!("Manage");
-    let path = json!({"step": "commands", "prompt": "path:", "lines": ["{KERNEL}"], "character_delay": 0,
-        "line_ending": "\r", "name": selector});
-    let expected = [
-        reset(),
-        expect("selection will start in", interrupt),
-        send(" ", false, interrupt),
-        first,
-        path,
-        choose("Go:", "LAVA nfs test image"),
-        expect("Loaded", selector),
-    ];
-    assert_eq!(steps(&format!("{{method: uefi-menu, commands: nfs, {TIME}}}"), &board), expected);
-}
-
-#[test]
-fn the_menu_before_grub_is_named_by_grub_or_by_itself() {
-    let methods = |grub: &str, menu: &str| {
-        let grub = format!("grub-efi: {{{grub}parameters: {{bootloader_prompt: 'grub>', needs_interrupt: false}}}}");
-        let menu = format!(
-            "uefi-menu: {{{menu}parameters: {{interrupt_prompt: will start in, interrupt_string: ' ', \
-             item_markup: ['[', ']'], item_class: 0-9, separator: ' ', bootloader_prompt: 'Start:'}}, \
-             pxe: [{{select: {{items: [PXE]}}}}], disk: [{{select: {{items: [Disk]}}}}]}}"
-        );
-        board("x: y", &format!("{grub}, {menu}"))
-    };
-    let items = |board: &str| -> Vec<String> {
-        let steps = steps(&format!("{{method: grub-efi, commands: [boot], {TIME}}}"), board);
-        steps.iter().filter_map(|step| step["item"].as_str().map(str::to_owned)).collect()
-    };
-    assert_eq!(items(&methods("menu_options: pxe, ", "menu_options: disk, ")), ["PXE"]);
-    assert_eq!(items(&methods("", "menu_options: disk, ")), ["Disk"]);
-    assert_eq!(items(&methods("", "")), [] as [&str; 0]);
-}
-
-#[test]
-fn a_menu_is_left_by_escape_and_the_words_after_its_last_entry_are_awaited() {
-    let board = board(
-        "uefi-menu: {error-messages: [Boot Failed]}",
-        "uefi-menu: {parameters: {interrupt_prompt: will start in, interrupt_string: x, item_markup: ['(', ')'], \
-         item_class: a-z, separator: ' - ', bootloader_prompt: 'Main:'}, \
-         disk: [{select: {items: [Boot, Disk], wait: 'Sub:'}}, {select: {escape: true, wait: 'Sure?'}}, \
-         {select: {enter: y, wait: 'Bye TEST'}}]}",
-    );
-    let selector = "uefi-menu-selector";
-    let choose = |prompt: &str, item: &str| {
-        json!({"step": "choose", "prompt": prompt, "item": item, "item_markup": ["(", ")"], "item_class": "a-z",
-               "separator": " - ", "name": selector})
-    };
-    let await_words =
-        |words: &str| json!({"step": "expect", "patterns": [words], "errors": ["Boot Failed"], "name": selector});
-    let answer = json!({"step": "commands", "prompt": "Sure?", "lines": ["y"], "character_delay": 0,
-        "line_ending": "\r", "errors": ["Boot Failed"], "name": selector});
-    let expected = [
-        choose("Main:", "Boot"),
-        choose("Sub:", "Disk"),
-        await_words("Sub:"),
-        send("\u{1b}", false, selector),
-        answer,
-        await_words("Bye TEST"),
-    ];
-    let steps = steps(&format!("{{method: uefi-menu, commands: disk, {TIME}}}"), &board);
-    assert_eq!(steps[3..], expected);
-}
-
-#[test]
 fn a_board_that_boots_by_itself_is_only_reset() {
     let power = "pre_os_command: relay os, hard_reset";
     let board = board("x: y", "minimal: ").replace("hard_reset", power);
@@ -256,138 +174,6 @@ fn a_boot_without_a_shell_ends_with_its_own_words() {
     let expected = json!({"step": "expect", "patterns": ["Power down", "Restarting"], "errors": ["it failed"],
         "name": "installer-wait", "timeout": 30});
     assert_eq!(last, Some(expected));
-}
-
-/// The dictionary of a BeagleBone as LAVA renders it, with another text in place of the first.
-fn beaglebone(old: &str, new: &str) -> String {
-    let text = std::fs::read_to_string(data("devices/beaglebone-black.yaml")).expect("the dictionary is there");
-    assert!(text.contains(old), "{old}");
-    text.replace("devicetype: beaglebone-black", "devicetype: board").replace(old, new)
-}
-
-fn uboot(job: &str, board: &str) -> Value {
-    let board = file(board);
-    let block = format!(
-        "{{method: u-boot, commands: [\"tftp {{KERNEL_ADDR}} {{KERNEL}}\", \"tftp {{RAMDISK_ADDR}} x\", \
-                         \"tftp {{TEE_ADDR}} {{TEE}}\", \"{{BOOTX}}\"], {TIME}}}"
-    );
-    roles(&split(&["--device", &device(&board)], &job.replace("{}", &block)))[0].clone()
-}
-
-/// The typed lines, and the headers of kernel and ramdisk.
-fn typed(role: &Value) -> (Vec<&str>, [Option<&Value>; 2]) {
-    let dialogue = role["actions"][1]["dialogue"].as_array().expect("a list");
-    let commands = dialogue.iter().find(|step| step["step"] == "commands").expect("the commands");
-    let lines = commands["lines"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-    let resources = role["actions"][0]["resources"].as_array().expect("a list");
-    let header = |name| resources.iter().find(|resource| resource["name"] == name).and_then(|r| r.get("uimage"));
-    (lines, [header("kernel"), header("ramdisk")])
-}
-
-#[test]
-fn uboot_is_told_the_addresses_of_the_kernels_kind() {
-    let arm = json!({"arch": "arm"});
-    let fetch = ["tftp 0x82000000 {KERNEL}", "tftp 0x83000000 x"];
-    let role = uboot(JOB, &beaglebone("x", "x"));
-    let lines = [fetch.as_slice(), &["bootz 0x82000000 0x83000000 0x88000000"]].concat();
-    assert_eq!(typed(&role), (lines, [None, Some(&arm)]));
-    let interrupt = &role["actions"][1]["dialogue"];
-    assert_eq!(interrupt[1]["patterns"], json!(["Hit any key to stop autoboot"]));
-    assert_eq!((&interrupt[2]["text"], &interrupt[2]["newline"]), (&json!(""), &json!(true)));
-    assert_eq!(
-        (&interrupt[3]["prompt"], &interrupt[3]["final_message"]),
-        (&json!("U-Boot"), &json!("Starting kernel"))
-    );
-
-    let raw = uboot(JOB, &beaglebone("add_header: u-boot", "add_header: raw"));
-    let lines = [fetch.as_slice(), &["bootz 0x82000000 0x83000000:${initrd_size} 0x88000000"]].concat();
-    assert_eq!(typed(&raw), (lines, [None, None]));
-
-    let without = uboot(JOB, &beaglebone("add_header: u-boot", "add_header:"));
-    let lines = vec!["tftp 0x82000000 {KERNEL}", "tftp - x", "bootz 0x82000000 - 0x88000000"];
-    assert_eq!(typed(&without), (lines, [None, None]));
-}
-
-#[test]
-fn a_kernel_that_the_board_cannot_start_as_it_is_gets_a_header() {
-    let arm = json!({"arch": "arm"});
-    let lines = vec!["tftp 0x82000000 {KERNEL}", "tftp 0x83000000 x", "bootm 0x82000000 0x83000000 0x88000000"];
-    let header = json!({"arch": "arm", "load": 0x8200_0000u32, "entry": 0x8200_0000u32});
-    let image = JOB.replace("type: zimage", "type: image");
-    let board = beaglebone("x", "x");
-    assert_eq!(typed(&uboot(&image, &board)), (lines.clone(), [Some(&header), Some(&arm)]));
-    let uimage = JOB.replace("type: zimage", "type: uimage");
-    assert_eq!(typed(&uboot(&uimage, &board)), (lines.clone(), [None, Some(&arm)]));
-    let moved = beaglebone("  pass:\n", "  text_offset: '0x80008000'\n").replace("use_xip: false", "use_xip: true");
-    let header = json!({"arch": "arm", "load": 0x8000_8000u32, "entry": 0x8000_8040u32});
-    assert_eq!(typed(&uboot(&image, &moved)), (lines, [Some(&header), Some(&arm)]));
-}
-
-#[test]
-fn what_is_missing_for_uboot_is_named() {
-    let refused = |job: &str, board: &str| {
-        let board = file(board);
-        let job = job.replace("{}", &format!("{{method: u-boot, commands: nfs, {TIME}}}"));
-        let outcome = split(&["--check", "--device", &device(&board)], &job);
-        assert_eq!(outcome.status, 2, "{}", outcome.stderr);
-        outcome.stderr.replace(&board.path().display().to_string(), "board.yaml")
-    };
-    let plain = beaglebone("x", "x");
-    assert_eq!(
-        refused(&JOB.replace(", type: zimage", ""), &plain),
-        "job-split: stdin:11:36: the addresses in these commands need the kernel's 'type': image, uimage or zimage\n"
-    );
-    let far = beaglebone("kernel: '0x82000000'", "kernel: '0x4002000000'");
-    let far = refused(&JOB.replace("type: zimage", "type: image"), &far);
-    let text = "address '0x4002000000' does not fit into the header of a kernel for bootm: give 'text_offset'\n";
-    assert!(far.starts_with("job-split: board.yaml:") && far.ends_with(text), "{far}");
-    let unknown = refused(JOB, &beaglebone("add_header: u-boot", "add_header: uboot"));
-    let text = "add_header 'uboot' is not one of u-boot, raw: did you mean 'u-boot'?\n";
-    assert!(unknown.ends_with(text), "{unknown}");
-}
-
-#[test]
-fn a_board_that_only_knows_bootm_gets_everything_with_headers() {
-    let text = std::fs::read_to_string(data("devices/mustang-uboot.yaml")).expect("the dictionary is there");
-    let board = file(&text.replace("devicetype: mustang", "devicetype: board"));
-    let job = JOB.replace("{}", &format!("{{method: u-boot, commands: ramdisk, {TIME}}}"));
-    let role = &roles(&split(&["--device", &device(&board)], &job))[0];
-    let arguments = "setenv bootargs 'console=ttyS0,115200n8 root=/dev/ram0 earlycon=uart8250-32bit,0x1c020000 panic=1 \
-                     debug ip=dhcp'";
-    let lines = vec![
-        "setenv autoload no",
-        "dhcp",
-        "setenv serverip {SERVER_IP}",
-        "tftp 0x4002000000 {KERNEL}",
-        "tftp 0x4004000000 {RAMDISK}",
-        "setenv initrd_size ${filesize}",
-        "tftp 0x4003000000 {DTB}",
-        arguments,
-        "bootm 0x4002000000 0x4004000000 0x4003000000",
-    ];
-    let kernel = json!({"arch": "arm", "load": 0x80000, "entry": 0x80000});
-    assert_eq!(typed(role), (lines, [Some(&kernel), Some(&json!({"arch": "arm"}))]));
-}
-
-#[test]
-fn a_device_tree_may_come_behind_its_kernel() {
-    let appended = |job: &str, to: &str| uboot(job, &beaglebone("append_dtb: false", &format!("append_dtb: {to}")));
-    let kernel = |role: &Value| {
-        let resources = role["actions"][0]["resources"].as_array().expect("a list").clone();
-        resources.into_iter().find(|resource| resource["name"] == "kernel").expect("a kernel")
-    };
-    assert_eq!(kernel(&appended(JOB, "true"))["append_dtb"], json!(true));
-    assert_eq!(kernel(&appended(JOB, "false")).get("append_dtb"), None);
-    let board = file(&beaglebone("append_dtb: false", "append_dtb: true"));
-    let job = JOB.replace("    dtb: {url: 'http://files.example/board.dtb'}\n", "");
-    let job = job.replace("{}", &format!("{{method: u-boot, commands: [boot], {TIME}}}"));
-    let outcome = split(&["--check", "--device", &device(&board)], &job);
-    assert_eq!(outcome.status, 2);
-    assert!(
-        outcome.stderr.ends_with("'append_dtb: true' needs a dtb, and the job deploys none\n"),
-        "{}",
-        outcome.stderr
-    );
 }
 
 const IPXE: &str = "ipxe: {parameters: {bootloader_prompt: 'iPXE>', needs_interrupt: false}, \

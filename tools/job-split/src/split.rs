@@ -1,7 +1,7 @@
 //! The split: from a job and its dictionaries to one role message per member.
 
 use crate::blocks::{Block, Work};
-use crate::boot::{Boot, By, Console, Method, Until};
+use crate::boot::{Boot, By, Method, Until};
 use crate::cli::Options;
 use crate::deploy::Deploy;
 use crate::deps::{self, Moves};
@@ -248,17 +248,20 @@ impl Split<'_> {
             Method::Console(_) | Method::Other(_) => (None, None),
         };
         let mut dialogue = self.dialogue(timeout, block, boot, board);
-        let console = match &boot.method {
-            Method::Console(console) => Some(console),
-            Method::Ssh { .. } | Method::Other(_) => None,
-        };
-        let has = |wanted: fn(&Console) -> bool| console.is_some_and(|console| wanted(console));
+        let (mut bootscript, mut transfer_overlay) = (Vec::new(), None);
+        if let Method::Console(console) = &boot.method {
+            if console.script {
+                bootscript = dialogue::script(&mut dialogue);
+            }
+            let has_tests = self.plan.definitions().next().is_some();
+            transfer_overlay = console.transfer.as_ref().filter(|_| has_tests).map(|_| "http".to_owned());
+        }
         Action::Boot(role::Boot {
             level,
             timeout,
             method: boot.method_name().to_owned(),
-            bootscript: if has(|console| console.script) { dialogue::script(&mut dialogue) } else { Vec::new() },
-            transfer_overlay: has(|console| console.transfer.is_some()).then(|| "http".to_owned()),
+            bootscript,
+            transfer_overlay,
             attempts: several(attempts),
             interval: interval(block).filter(|_| attempts > 1),
             repeat: several(block.repeat),

@@ -5,6 +5,7 @@ mod archive;
 mod bootscript;
 mod cli;
 mod copy;
+mod download;
 mod fetch;
 mod hold;
 mod http;

@@ -13,8 +13,9 @@ use serde_json::Value;
 
 use crate::cli::{Options, Servers};
 use crate::copy::{self, Source};
+use crate::download::{Compression, Download, What};
 use crate::fetch::{Fetched, Fetcher};
-use crate::plan::{Compression, Download, Plan, Ssh, Target, To, What};
+use crate::plan::{Plan, Ssh, Target, To};
 use crate::root::Root;
 use crate::stop::Stop;
 use crate::unpack;
