@@ -1,5 +1,6 @@
 //! serial-expect's consoles as their users see them: serial ports, terminal servers, and consoles that are shared.
 
 mod ports;
+mod recorded;
 mod servers;
 mod shared;
