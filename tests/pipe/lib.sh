@@ -10,7 +10,7 @@ export PATH
 unset MN_RUNDIR MN_SOCKET MN_MEMBER
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-point=0 failed=
+point=0 failures=0
 
 plan () {
 	printf '1..%s\n' "$1"
@@ -25,11 +25,16 @@ check () {
 	then
 		printf 'ok %s - %s\n' "$point" "$description"
 	else
-		failed=yes
+		failures=$((failures + 1))
 		printf 'not ok %s - %s\n' "$point" "$description"
 		printf '# not ok %s - %s\n# %s\n' "$point" "$description" "$*" >&2
 		sed 's/^/# /' "$scratch/check" >&2
 	fi
+}
+
+# failed: whether a point has not passed.
+failed () {
+	test "$failures" -gt 0
 }
 
 # skip COUNT REASON: so many points cannot be looked at here.
