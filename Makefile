@@ -15,7 +15,7 @@ CATCHING = env --default-signal=HUP,INT,QUIT
 # The inventory of the package.
 TOOLS = job-split overlay-pack tftp-stage serial-expect ssh-connect mn-broker mn-report
 # What mn-run runs besides.
-SCRIPTS = member clean roles/host roles/guest
+SCRIPTS = member clean roles/host roles/guest roles/watcher
 MAN1 = job-split overlay-pack tftp-stage serial-expect ssh-connect mn-broker mn-report mn-run
 MAN5 = mn-message
 MAN7 = mn-exit mn-protocol pumice
@@ -23,7 +23,7 @@ PAGES = $(MAN1:%=man/%.1) $(MAN5:%=man/%.5) $(MAN7:%=man/%.7)
 
 SHELL_SCRIPTS = tools/mn-run/mn-run $(SCRIPTS:%=tools/mn-run/%) .ci/run \
 	tests/board/build tests/board/lab tests/board/packages-install tests/board/qemu-mustang tests/board/run-job tests/fresh \
-	tests/pipe/lib.sh tests/pipe/mustang.sh tests/pipe/*.t \
+	tests/pipe/lib.sh tests/pipe/mustang.sh tests/pipe/*.t tests/data/console/*.sh \
 	tests/data/definitions/scripts/*.sh tests/data/definitions/*/*/scripts/*.sh tests/bench/lava/run-lava
 
 all:

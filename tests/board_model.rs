@@ -132,7 +132,7 @@ impl Board {
         self.expect("The default boot selection will start in");
         self.send(" ");
         let menu = self.expect("Start:");
-        assert!(menu.contains("\r\n[2] LAVA PXE Grub\r\n"), "{menu:?}");
+        assert!(menu.contains("[2] LAVA PXE Grub\x1b[0m"), "{menu:?}");
         self.send("2\n");
     }
 

@@ -95,6 +95,7 @@ fn results(console: &str, runs: &Value) -> Vec<(String, String)> {
         delay: Duration::ZERO,
         patience: Duration::from_secs(60),
         board: None,
+        earlier: 0,
     };
     let (mut stage, now) = (Stage::new(plan, 0), Duration::from_secs(1));
     let mut acts = stage.start(now, Duration::from_secs(1000));

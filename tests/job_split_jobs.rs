@@ -99,7 +99,11 @@ fn every_action_has_its_timeout_in_seconds() {
 #[test]
 fn context_sets_what_is_no_matter_of_a_template() {
     let board = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(board.path(), "hostname: b\ndevicetype: beagle\n").expect("it is written");
+    std::fs::write(
+        board.path(),
+        "hostname: b\ndevicetype: beagle\ncommands: {users: {user_relay_on: {do: relay on}}}\n",
+    )
+    .expect("it is written");
     let device = format!("beagle={}", board.path().display());
     let role = role(&["--device", &device, "--job-id", "5"], SINGLE);
     assert_eq!(role["device"]["results_dir"], "/tmp/lava-5");
@@ -131,8 +135,8 @@ fn the_members_of_one_role_can_be_asked_for() {
 fn a_directory_of_dictionaries_is_searched_for_the_types_of_the_job() {
     let directory = tempfile::tempdir().expect("a directory");
     for (file, text) in [
-        ("2.yaml", "hostname: two\ndevicetype: beagle\n"),
-        ("1.yml", "hostname: one\ndevicetype: beagle\n"),
+        ("2.yaml", "hostname: two\ndevicetype: beagle\ncommands: {users: {user_relay_on: {do: relay on}}}\n"),
+        ("1.yml", "hostname: one\ndevicetype: beagle\ncommands: {users: {user_relay_on: {do: relay on}}}\n"),
         ("0.yaml", "hostname: zero\ndevicetype: other\n"),
         ("notes.txt", "- no dictionary\n"),
     ] {

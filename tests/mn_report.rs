@@ -31,6 +31,27 @@ fn a_failure_is_named_and_is_the_status() {
 }
 
 #[test]
+fn an_attempt_that_another_one_has_followed_does_not_count() {
+    let line = |definition: &str, case: &str, result: &str, attempt: &str| {
+        format!(
+            r#"{{"v":1,"type":"result","data":{{"definition":"{definition}","case":"{case}","result":"{result}","job_id":"7","role":"host","seq":0{attempt}}}}}"#
+        ) + "\n"
+    };
+    let (first, second) = (r#","attempt":1"#, r#","attempt":2"#);
+    let results = [
+        line("0_a", "b", "fail", first),
+        line("lava", "0_a", "fail", first),
+        line("0_a", "c", "pass", second),
+        line("lava", "0_a", "pass", second),
+        line("lava", "once", "pass", first),
+        line("lava", "job", "pass", ""),
+    ];
+    let outcome = run(tool("mn-report").arg("-"), results.concat().as_bytes());
+    assert_eq!(outcome.status, 0, "{}", outcome.stdout);
+    assert!(outcome.stdout.ends_with("1 members: 4 passed, 0 failed, 0 skipped, 0 unknown\n"), "{}", outcome.stdout);
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let outcome = run(tool("mn-report").arg("/no/such/run"), b"");
     let stderr = "mn-report: cannot open '/no/such/run': No such file or directory\n".into();

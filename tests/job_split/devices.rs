@@ -170,11 +170,7 @@ fn errors_in_a_dictionary_have_their_place() {
             "menu_options: pex",
             "board.yaml:33:9: 'uefi-menu' has no options 'pex': did you mean 'pxe'?",
         ),
-        (
-            "{items: [PXE Grub]}",
-            "{items: [PXE Grub], escape: x}",
-            "warning: board.yaml:41:39: 'escape' of a menu's select is not supported by this version",
-        ),
+        ("{items: [PXE Grub]}", "{wait: x}", "board.yaml:41:19: a select has 'items', 'escape' or 'enter'"),
         (
             "      grub-efi:\n        menu",
             "      grub:\n        menu",

@@ -1,11 +1,10 @@
 //! Every boot method as a list of steps; the dictionaries are of the kind that LAVA's templates give.
 
 use crate::splitting::{device, file, roles, split};
-use pumice_tests::data;
 use serde_json::{Value, json};
 
 /// A job for one board; `{}` stands for its boot block.
-const JOB: &str = "job_name: one board
+pub const JOB: &str = "job_name: one board
 device_type: board
 visibility: public
 timeouts: {job: {minutes: 20}}
@@ -27,12 +26,12 @@ commands: {connect: telnet lab 7001, hard_reset: pdu cycle 1, power_off: pdu off
 
 const WORDS: &str = "kernel-start-message: Linux version, shutdown-message: going down";
 
-fn board(constants: &str, methods: &str) -> String {
+pub fn board(constants: &str, methods: &str) -> String {
     let rest = format!("constants: {{{WORDS}, {constants}}}\nactions: {{boot: {{methods: {{{methods}}}}}}}\n");
     BOARD.replace("{}", &rest)
 }
 
-fn boot(block: &str, board: &str) -> Value {
+pub fn boot(block: &str, board: &str) -> Value {
     let board = file(board);
     let role = &roles(&split(&["--device", &device(&board)], &JOB.replace("{}", block)))[0];
     assert_eq!(role.get("unsupported"), None);
@@ -40,7 +39,7 @@ fn boot(block: &str, board: &str) -> Value {
 }
 
 /// The steps without those that every boot ends with, which are looked at here; all have the time of the boot.
-fn steps(block: &str, board: &str) -> Vec<Value> {
+pub fn steps(block: &str, board: &str) -> Vec<Value> {
     let boot = boot(block, board);
     let mut steps = boot["dialogue"].as_array().expect("a list").clone();
     for step in &mut steps {
@@ -57,19 +56,19 @@ fn steps(block: &str, board: &str) -> Vec<Value> {
     steps
 }
 
-fn reset() -> Value {
+pub fn reset() -> Value {
     json!({"step": "power", "command": "hard_reset", "name": "reset-device"})
 }
 
-fn expect(pattern: &str, name: &str) -> Value {
+pub fn expect(pattern: &str, name: &str) -> Value {
     json!({"step": "expect", "patterns": [pattern], "name": name})
 }
 
-fn send(text: &str, newline: bool, name: &str) -> Value {
+pub fn send(text: &str, newline: bool, name: &str) -> Value {
     json!({"step": "send", "text": text, "newline": newline, "name": name})
 }
 
-const TIME: &str = "prompts: ['#'], timeout: {minutes: 1}";
+pub const TIME: &str = "prompts: ['#'], timeout: {minutes: 1}";
 
 #[test]
 fn grub_is_stopped_by_a_key_without_a_newline() {
@@ -89,7 +88,7 @@ fn grub_is_stopped_by_a_key_without_a_newline() {
 fn ipxe_is_stopped_by_a_control_key() {
     let board = board(
         "ipxe: {interrupt-prompt: Press Ctrl-B, interrupt_ctrl_list: [b], error-messages: [Connection timed out]}",
-        "ipxe: {parameters: {bootloader_prompt: 'iPXE>'}, ramdisk: {commands: [dhcp net0, \
+        "ipxe: {parameters: {bootloader_prompt: 'iPXE>'}, ramdisk: {commands: [dhcp net0, 'set mac {LAVA_MAC}', \
          'kernel tftp://{SERVER_IP}/{KERNEL}', 'initrd tftp://{SERVER_IP}/{RAMDISK}', boot]}}",
     );
     let steps = steps(&format!("{{method: ipxe, commands: ramdisk, {TIME}}}"), &board);
@@ -126,37 +125,6 @@ fn a_bootloader_that_waits_by_itself_is_not_stopped() {
     let commands = json!({"step": "commands", "prompt": "grub>", "lines": ["boot"], "character_delay": 0,
         "line_ending": "\r\n", "name": "bootloader-commands"});
     assert_eq!(steps, [commands]);
-}
-
-#[test]
-fn a_menu_is_walked_through_to_the_firmwares_last_words() {
-    let board = board(
-        "x: y",
-        "uefi-menu: {parameters: {interrupt_prompt: selection will start in, interrupt_string: ' ', \
-         item_markup: ['[', ']'], item_class: 0-9, separator: ' ', bootloader_prompt: 'Start:', boot_message: Loaded}, \
-         nfs: [{select: {items: [Boot Manager], fallback: Manage, wait: 'path:'}}, {select: {enter: '{KERNEL}', wait: 'Go:'}}, \
-         {select: {items: ['{TEST_MENU_NAME}']}}]}",
-    );
-    let interrupt = "uefi-menu-interrupt";
-    let selector = "uefi-menu-selector";
-    let choose = |prompt: &str, item: &str| {
-        json!({"step": "choose", "prompt": prompt, "item": item, "item_markup": ["[", "]"], "item_class": "0-9",
-               "separator": " ", "name": selector})
-    };
-    let mut first = choose("Start:", "Boot Manager");
-    first["fallback"] = json!("Manage");
-    let path = json!({"step": "commands", "prompt": "path:", "lines": ["{KERNEL}"], "character_delay": 0,
-        "line_ending": "\r", "name": selector});
-    let expected = [
-        reset(),
-        expect("selection will start in", interrupt),
-        send(" ", false, interrupt),
-        first,
-        path,
-        choose("Go:", "LAVA nfs test image"),
-        expect("Loaded", selector),
-    ];
-    assert_eq!(steps(&format!("{{method: uefi-menu, commands: nfs, {TIME}}}"), &board), expected);
 }
 
 #[test]
@@ -208,125 +176,73 @@ fn a_boot_without_a_shell_ends_with_its_own_words() {
     assert_eq!(last, Some(expected));
 }
 
-/// The dictionary of a BeagleBone as LAVA renders it, with another text in place of the first.
-fn beaglebone(old: &str, new: &str) -> String {
-    let text = std::fs::read_to_string(data("devices/beaglebone-black.yaml")).expect("the dictionary is there");
-    assert!(text.contains(old), "{old}");
-    text.replace("devicetype: beaglebone-black", "devicetype: board").replace(old, new)
-}
+const IPXE: &str = "ipxe: {parameters: {bootloader_prompt: 'iPXE>', needs_interrupt: false}, \
+                    ramdisk: {commands: ['kernel {KERNEL}', 'initrd {TEE}', boot]}}";
 
-fn uboot(job: &str, board: &str) -> Value {
-    let board = file(board);
-    let block = format!(
-        "{{method: u-boot, commands: [\"tftp {{KERNEL_ADDR}} {{KERNEL}}\", \"tftp {{RAMDISK_ADDR}} x\", \
-                         \"tftp {{TEE_ADDR}} {{TEE}}\", \"{{BOOTX}}\"], {TIME}}}"
-    );
-    roles(&split(&["--device", &device(&board)], &job.replace("{}", &block)))[0].clone()
-}
-
-/// The typed lines, and the headers of kernel and ramdisk.
-fn typed(role: &Value) -> (Vec<&str>, [Option<&Value>; 2]) {
-    let dialogue = role["actions"][1]["dialogue"].as_array().expect("a list");
-    let commands = dialogue.iter().find(|step| step["step"] == "commands").expect("the commands");
-    let lines = commands["lines"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-    let resources = role["actions"][0]["resources"].as_array().expect("a list");
-    let header = |name| resources.iter().find(|resource| resource["name"] == name).and_then(|r| r.get("uimage"));
-    (lines, [header("kernel"), header("ramdisk")])
+#[test]
+fn commands_of_a_script_are_fetched_and_not_typed() {
+    let board = board("x: y", IPXE);
+    let boot = boot(&format!("{{method: ipxe, commands: ramdisk, use_bootscript: true, {TIME}}}"), &board);
+    assert_eq!(boot["bootscript"], json!(["kernel {KERNEL}", "boot"]));
+    let commands = &boot["dialogue"][1];
+    assert_eq!(commands["lines"], json!(["dhcp net0", "chain tftp://{SERVER_IP}/{BOOTSCRIPT}"]));
+    let job = JOB.replace("{}", &format!("{{method: grub, commands: [boot], use_bootscript: true, {TIME}}}"));
+    let outcome = split(&["--check"], &job);
+    let what = "'use_bootscript' makes a script for iPXE, and this boot is by 'grub': remove it";
+    assert_eq!(outcome.status, 2);
+    assert!(outcome.stderr.ends_with(&format!("job-split: stdin:11:58: {what}\n")), "{}", outcome.stderr);
 }
 
 #[test]
-fn uboot_is_told_the_addresses_of_the_kernels_kind() {
-    let arm = json!({"arch": "arm"});
-    let fetch = ["tftp 0x82000000 {KERNEL}", "tftp 0x83000000 x"];
-    let role = uboot(JOB, &beaglebone("x", "x"));
-    let lines = [fetch.as_slice(), &["bootz 0x82000000 0x83000000 0x88000000"]].concat();
-    assert_eq!(typed(&role), (lines, [None, Some(&arm)]));
-    let interrupt = &role["actions"][1]["dialogue"];
-    assert_eq!(interrupt[1]["patterns"], json!(["Hit any key to stop autoboot"]));
-    assert_eq!((&interrupt[2]["text"], &interrupt[2]["newline"]), (&json!(""), &json!(true)));
-    assert_eq!(
-        (&interrupt[3]["prompt"], &interrupt[3]["final_message"]),
-        (&json!("U-Boot"), &json!("Starting kernel"))
-    );
-
-    let raw = uboot(JOB, &beaglebone("add_header: u-boot", "add_header: raw"));
-    let lines = [fetch.as_slice(), &["bootz 0x82000000 0x83000000:${initrd_size} 0x88000000"]].concat();
-    assert_eq!(typed(&raw), (lines, [None, None]));
-
-    let without = uboot(JOB, &beaglebone("add_header: u-boot", "add_header:"));
-    let lines = vec!["tftp 0x82000000 {KERNEL}", "tftp - x", "bootz 0x82000000 - 0x88000000"];
-    assert_eq!(typed(&without), (lines, [None, None]));
-}
-
-#[test]
-fn a_kernel_that_the_board_cannot_start_as_it_is_gets_a_header() {
-    let arm = json!({"arch": "arm"});
-    let lines = vec!["tftp 0x82000000 {KERNEL}", "tftp 0x83000000 x", "bootm 0x82000000 0x83000000 0x88000000"];
-    let header = json!({"arch": "arm", "load": 0x8200_0000u32, "entry": 0x8200_0000u32});
-    let image = JOB.replace("type: zimage", "type: image");
-    let board = beaglebone("x", "x");
-    assert_eq!(typed(&uboot(&image, &board)), (lines.clone(), [Some(&header), Some(&arm)]));
-    let uimage = JOB.replace("type: zimage", "type: uimage");
-    assert_eq!(typed(&uboot(&uimage, &board)), (lines.clone(), [None, Some(&arm)]));
-    let moved = beaglebone("  pass:\n", "  text_offset: '0x80008000'\n").replace("use_xip: false", "use_xip: true");
-    let header = json!({"arch": "arm", "load": 0x8000_8000u32, "entry": 0x8000_8040u32});
-    assert_eq!(typed(&uboot(&image, &moved)), (lines, [Some(&header), Some(&arm)]));
-}
-
-#[test]
-fn what_is_missing_for_uboot_is_named() {
-    let refused = |job: &str, board: &str| {
-        let board = file(board);
-        let job = job.replace("{}", &format!("{{method: u-boot, commands: nfs, {TIME}}}"));
-        let outcome = split(&["--check", "--device", &device(&board)], &job);
-        assert_eq!(outcome.status, 2, "{}", outcome.stderr);
-        outcome.stderr.replace(&board.path().display().to_string(), "board.yaml")
-    };
-    let plain = beaglebone("x", "x");
-    assert_eq!(
-        refused(&JOB.replace(", type: zimage", ""), &plain),
-        "job-split: stdin:11:36: the addresses in these commands need the kernel's 'type': image, uimage or zimage\n"
-    );
-    let far = beaglebone("kernel: '0x82000000'", "kernel: '0x4002000000'");
-    let far = refused(&JOB.replace("type: zimage", "type: image"), &far);
-    let text = "address '0x4002000000' does not fit into the header of a kernel for bootm: give 'text_offset'\n";
-    assert!(far.starts_with("job-split: board.yaml:") && far.ends_with(text), "{far}");
-    let unknown = refused(JOB, &beaglebone("add_header: u-boot", "add_header: uboot"));
-    let text = "add_header 'uboot' is not one of u-boot, raw: did you mean 'u-boot'?\n";
-    assert!(unknown.ends_with(text), "{unknown}");
-}
-
-#[test]
-fn a_board_that_only_knows_bootm_gets_everything_with_headers() {
-    let text = std::fs::read_to_string(data("devices/mustang-uboot.yaml")).expect("the dictionary is there");
-    let board = file(&text.replace("devicetype: mustang", "devicetype: board"));
-    let job = JOB.replace("{}", &format!("{{method: u-boot, commands: ramdisk, {TIME}}}"));
-    let role = &roles(&split(&["--device", &device(&board)], &job))[0];
-    let arguments = "setenv bootargs 'console=ttyS0,115200n8 root=/dev/ram0 earlycon=uart8250-32bit,0x1c020000 panic=1 \
-                     debug ip=dhcp'";
-    let lines = vec![
-        "setenv autoload no",
-        "dhcp",
-        "setenv serverip {SERVER_IP}",
-        "tftp 0x4002000000 {KERNEL}",
-        "tftp 0x4004000000 {RAMDISK}",
-        "setenv initrd_size ${filesize}",
-        "tftp 0x4003000000 {DTB}",
-        arguments,
-        "bootm 0x4002000000 0x4004000000 0x4003000000",
+fn an_overlay_is_fetched_by_the_system_that_has_booted() {
+    let board = board("x: y", "minimal: ");
+    let transfer = "transfer_overlay: {download_command: cd /tmp; wget, unpack_command: tar -C / -xzf}";
+    let boot =
+        boot(&format!("{{method: minimal, prompts: ['a#', 'b#'], timeout: {{minutes: 1}}, {transfer}}}"), &board);
+    assert_eq!(boot["transfer_overlay"], "http");
+    let steps = boot["dialogue"].as_array().expect("a list");
+    let name = "overlay-unpack";
+    let lines = [
+        "rm -rf {OVERLAY} {OVERLAY_DIRECTORY}",
+        "cd /tmp; wget {OVERLAY_URL} && tar -C / -xzf {OVERLAY}; echo \"overlay-unpack: $?\"",
     ];
-    let kernel = json!({"arch": "arm", "load": 0x80000, "entry": 0x80000});
-    assert_eq!(typed(role), (lines, [Some(&kernel), Some(&json!({"arch": "arm"}))]));
+    let commands = json!({"step": "commands", "prompt": "(?:a#)|(?:b#)", "lines": lines, "character_delay": 0,
+        "final_message": "overlay-unpack: 0", "errors": ["overlay-unpack: [1-9]"], "name": name, "timeout": 60});
+    let mut empty = send("", true, name);
+    empty["timeout"] = json!(60);
+    assert_eq!(steps[steps.len() - 3]["step"], "shell");
+    assert_eq!(steps[steps.len() - 2..], [empty, commands]);
+}
+
+#[test]
+fn a_board_that_runs_already_is_asked_for_its_prompt() {
+    let block = "method: minimal, reset: false, parameters: {kernel-start-message: ''}";
+    let boot = boot(&format!("{{{block}, {TIME}}}"), &board("x: y", "minimal: "));
+    let mut steps = boot["dialogue"].as_array().expect("a list").clone();
+    let mut first = steps.remove(0);
+    first.as_object_mut().expect("an object").remove("timeout");
+    assert_eq!(first, send("", true, "login-action"));
+    let works: Vec<_> = steps.iter().map(|step| &step["step"]).collect();
+    assert_eq!(works, ["login", "shell"]);
 }
 
 #[test]
 fn a_method_that_is_not_run_is_a_reason_not_to_run_the_role_and_no_more() {
     let board = file(&board("x: y", "qemu: {parameters: {command: qemu-system-aarch64}}"));
     let job = JOB.replace("{}", "{method: qemu, media: tmpfs, prompts: ['#']}");
+    let deploy = "    to: tmpfs\n    images: {rootfs: {url: 'http://files.example/disk.gz', image_arg: x}}\n";
+    let (start, end) = (job.find("    to: tftp").expect("a deploy"), job.find("- boot").expect("a boot"));
+    let job = job.replace(&job[start..end], deploy);
     let outcome = split(&["--device", &device(&board)], &job);
-    let what = "stdin:11:18: boot method 'qemu' is not supported by this version";
+    let what = "stdin:9:18: boot method 'qemu' is not supported by this version: give QEMU a dictionary as a board, with \
+                its start as 'hard_reset' and its serial line as 'connect', and boot it by 'grub-efi', 'u-boot' or \
+                'minimal'";
     assert_eq!((outcome.status, outcome.stderr), (0, format!("job-split: warning: {what}\n")));
     let message: Value = serde_json::from_str(outcome.stdout.lines().next().expect("a line")).expect("JSON");
     assert_eq!(message["data"]["unsupported"], json!([what]));
     assert_eq!(message["data"]["actions"][1]["block"]["media"], "tmpfs");
+    let outcome =
+        split(&["--check", "--device", &device(&board)], &job.replace("method: qemu, media: tmpfs", "method: minimal"));
+    let what = "job-split: warning: stdin:6:3: deploy method 'tmpfs' for the role 'host' on a device is not supported";
+    assert!(outcome.stderr.contains(what), "{}", outcome.stderr);
 }

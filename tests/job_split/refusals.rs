@@ -85,13 +85,15 @@ fn pairs_of_keys_come_together() {
 
 #[test]
 fn blocks_that_a_role_cannot_run_are_refused() {
-    let order = "an order of actions other than one deploy, one boot, then tests is not supported by this version";
+    let order = |order: &str| format!("an order of actions other than {order} is not supported by this version");
+    let (host, guest) =
+        (order("one deploy, then boots, tests and commands"), order("one deploy, one boot, then tests"));
     let unnamed = edited("- deploy:\n    role: [host]\n", "- deploy:\n");
     assert_refused(&unnamed, &["23:5: missing key 'role'"]);
     assert_refused(&edited("role: [host]", "role: []"), &["23:11: 'role' names no role"]);
     let elsewhere = edited("- deploy:\n    role: [host]\n", "- deploy:\n    role: [guest]\n");
     let outcome = split(&["--check"], &elsewhere);
-    for line in [format!("36:3: role 'guest': {order}"), format!("47:3: role 'host': {order}")] {
+    for line in [format!("36:3: role 'guest': {guest}"), format!("47:3: role 'host': {host}")] {
         assert!(outcome.stderr.contains(&format!("job-split: warning: stdin:{line}\n")), "{}", outcome.stderr);
     }
     let idle = edited("\nactions:\n", "\n      idle: {count: 1, device_type: board}\nactions:\n");
@@ -182,7 +184,7 @@ fn errors_in_actions_have_their_place_and_their_mend() {
             ),
             ("name: smoke", "name: smo.ke", "72:13: name 'smo.ke' is not of letters, digits, underscores and hyphens"),
             ("name: smoke", "name: lava", "72:13: name 'lava' is reserved: choose another"),
-            ("name: smoke", "name: meet", "79:7: name 'meet' is taken by the definition at 69:7"),
+            ("name: smoke", "name: meet", "79:7: name 'meet' is taken by the test at 69:7"),
             (
                 "skip_install: [deps]",
                 "skip_install: [dep]",
@@ -239,8 +241,8 @@ fn what_no_stage_can_do_is_a_warning_until_it_is_run() {
             ),
             (
                 "- deploy:\n",
-                "- command: {name: x, role: [host]}\n- deploy:\n",
-                "22:3: action 'command' is not supported by this version",
+                "- command: {name: x, role: [guest]}\n- deploy:\n",
+                "22:3: a command for the role 'guest' on a connection is not supported by this version",
             ),
             (
                 "http://files.example/a/vmlinuz",
@@ -253,16 +255,22 @@ fn what_no_stage_can_do_is_a_warning_until_it_is_run() {
                 "action: scp-overlay",
                 "42:17: a call of action 'scp-overlay' is not supported by this version",
             ),
-            ("method: grub-efi", "method: qemu", "49:13: boot method 'qemu' is not supported by this version"),
             (
                 "method: grub-efi",
-                "method: grub-efi\n    transfer_overlay: {}",
-                "50:5: 'transfer_overlay' of a boot is not supported by this version",
+                "method: qemu",
+                "49:13: boot method 'qemu' is not supported by this version: give QEMU a dictionary as a board, with \
+                 its start as 'hard_reset' and its serial line as 'connect', and boot it by 'grub-efi', 'u-boot' or \
+                 'minimal'",
+            ),
+            (
+                "method: grub-efi",
+                "method: grub-efi\n    transfer_overlay: {transfer_method: zmodem, unpack_command: tar}",
+                "50:41: transfer_method 'zmodem' is not supported by this version: transfer by 'http'",
             ),
             (
                 "    definitions:\n",
-                "    interactive: []\n    definitions:\n",
-                "68:5: 'interactive' of a test is not supported by this version",
+                "    services: []\n    definitions:\n",
+                "68:5: 'services' of a test is not supported by this version",
             ),
             (
                 "  lava-multinode:\n",

@@ -147,3 +147,24 @@ fn the_chain_is_named_with_how_long_ago() {
     let message = "mn-broker: a 1 waits in sync 's' for b 2, which left 1 s ago\n";
     assert_eq!(broker.run(&["--member", "1", "sync", "s"]), outcome(1, "", message));
 }
+
+#[test]
+fn nobody_waits_for_a_member_that_only_looks_on() {
+    let broker = Broker::watched(&[("1", "guest", Some("2")), ("2", "host", None)], &[("3", "watcher")]);
+    let _watcher = broker.join("3");
+    let status = broker.run(&["status", "--json"]);
+    assert!(status.stdout.contains(r#""job_id":"3","role":"watcher","counted":false"#), "{}", status.stdout);
+    let waits = spawn(&broker, &["--member", "1", "wait-all", "d"]);
+    let meets = spawn(&broker, &["--member", "1", "sync", "s"]);
+    for member in ["1", "2"] {
+        assert_eq!(broker.run(&["--member", member, "send", "d", &format!("from={member}")]), done(""));
+    }
+    assert_eq!(broker.run(&["--member", "2", "sync", "s"]), done(""));
+    assert_eq!(finish(meets), done(""));
+    assert_eq!(finish(waits), done("1:from=1\n2:from=2\n"));
+    let nobody = "mn-broker: no role 'watcher' in this group\n";
+    assert_eq!(broker.run(&["--member", "1", "wait-all", "d", "watcher"]), outcome(2, "", nobody));
+    // A host does not wait for it either.
+    assert_eq!(broker.run(&["leave", "1"]), done(""));
+    assert_eq!(broker.run(&["--member", "2", "drain"]), done("left 1\n"));
+}

@@ -121,9 +121,13 @@ fn several_roles_get_an_overlay_each_and_the_run_directory_has_their_traces() {
     let mut idle = second.clone();
     idle["data"]["job_id"] = json!("4214");
     idle["data"]["actions"].as_array_mut().unwrap().pop();
-    let input = stream(&[role(json!([inline(0, "d", steps(&["ls"]))])), second, idle.clone()]);
+    let mut prompt = idle.clone();
+    let script = json!({"name": "net", "prompts": ["=>"], "steps": [{"command": "dhcp"}]});
+    let test = json!({"action": "test", "level": "3", "timeout": 60, "stage": 0, "interactive": [script]});
+    prompt["data"]["actions"].as_array_mut().unwrap().push(test);
+    let input = stream(&[role(json!([inline(0, "d", steps(&["ls"]))])), second, idle.clone(), prompt.clone()]);
     let packed = overlay_pack(&input, &[], &[("MN_RUNDIR", run_dir.path().to_str().unwrap())]);
-    assert_eq!((packed.stderr.as_str(), packed.status, packed.lines.len()), ("", 0, 4));
+    assert_eq!((packed.stderr.as_str(), packed.status, packed.lines.len()), ("", 0, 5));
     let root = run_dir.path().canonicalize().unwrap();
     for (index, id) in ["4212", "4213"].into_iter().enumerate() {
         let file = root.join(id).join(format!("{id}-overlay-1.1.4.tar.gz"));
@@ -134,8 +138,8 @@ fn several_roles_get_an_overlay_each_and_the_run_directory_has_their_traces() {
         assert_eq!(trace, packed.lines[index].clone() + "\n");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    // A role without tests needs no overlay.
-    assert_eq!(packed.message(2), idle);
+    // A role without definitions needs no overlay.
+    assert_eq!((packed.message(2), packed.message(3)), (idle, prompt));
     let progress = fs::read_to_string(root.join("progress.jsonl")).unwrap();
     let first: Value = serde_json::from_str(progress.lines().next().unwrap()).unwrap();
     let size = packed.overlay(0)["size"].clone();

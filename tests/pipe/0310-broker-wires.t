@@ -90,4 +90,4 @@ then
 else
 	skip 2 'no other user in this namespace'
 fi
-show "$scratch/broker.log"
+! failed || show "$scratch/broker.log"

@@ -81,7 +81,7 @@ wait "$joined" || :
 kill "$(broker)"
 check 'an orderly end is no reason to start it again' wait "$supervisor"
 trap 'rm -rf "$scratch"' EXIT
-show "$scratch/run.log"
+! failed || show "$scratch/run.log"
 
 example '[Unit]' | sed "s|/usr/local/bin/mn-broker|$(command -v mn-broker)|" >"$scratch/mn-broker.service"
 if command -v systemd-analyze >/dev/null

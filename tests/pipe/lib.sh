@@ -2,7 +2,7 @@
 # What the tests of pipelines share: TAP on standard output, a scratch directory, the built tools on PATH.
 #
 # A test sources this, calls plan, then check for each point. Output of a tool goes to a file before it is
-# looked at, and a failed check shows the file that it names with 'show'.
+# looked at, and what a failed check says goes to standard error, where prove(1) lets it through.
 
 top=$(cd -- "$(dirname -- "$0")/../.." && pwd)
 PATH=${PUMICE_BIN:-$top/target/release}:$top/tools/mn-run:$top/tests/board:$PATH
@@ -10,7 +10,7 @@ export PATH
 unset MN_RUNDIR MN_SOCKET MN_MEMBER
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-point=0
+point=0 failures=0
 
 plan () {
 	printf '1..%s\n' "$1"
@@ -25,10 +25,16 @@ check () {
 	then
 		printf 'ok %s - %s\n' "$point" "$description"
 	else
+		failures=$((failures + 1))
 		printf 'not ok %s - %s\n' "$point" "$description"
-		printf '# %s\n' "$*"
-		sed 's/^/# /' "$scratch/check"
+		printf '# not ok %s - %s\n# %s\n' "$point" "$description" "$*" >&2
+		sed 's/^/# /' "$scratch/check" >&2
 	fi
+}
+
+# failed: whether a point has not passed.
+failed () {
+	test "$failures" -gt 0
 }
 
 # skip COUNT REASON: so many points cannot be looked at here.
@@ -65,5 +71,5 @@ show () {
 	do
 		printf '# --- %s\n' "$file"
 		tail -n 60 -- "$file" | sed 's/^/# /'
-	done
+	done >&2
 }

@@ -1,5 +1,6 @@
 //! serial-expect as its users see it: a role message in, a scripted board on the console, results out.
 
+mod actions;
 mod board;
 mod calls;
 mod consoles;

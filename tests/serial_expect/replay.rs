@@ -235,8 +235,9 @@ fn what_is_no_recording_is_told_with_its_line() {
 
 /// The boards of tests/data/console: NAME.cast was recorded while NAME.role.jsonl ran, whose results, without their
 /// moments, are in NAME.results.jsonl. The board model, as it is, with a panic, behind a line of 19,200 baud, and behind
-/// one that garbles signals; and the QEMU board.
-const BOARDS: [(&str, i32); 5] = [("model", 0), ("panic", 1), ("slow", 0), ("garbled", 0), ("qemu", 0)];
+/// one that garbles signals; with U-Boot; with a kernel described in its firmware's menus; and the QEMU board.
+const BOARDS: [(&str, i32); 7] =
+    [("model", 0), ("panic", 1), ("slow", 0), ("garbled", 0), ("uboot", 0), ("uefi-menu", 0), ("qemu", 0)];
 
 #[test]
 fn recorded_boards_give_the_results_that_they_gave() {

@@ -1,7 +1,8 @@
 //! A line on which a board talks on and on, as fast as at 115,200 baud.
 
-use crate::tool::{PATIENCE, RUN, Running, Terminal, guest, serial_expect, until};
 use nix::sys::signal::Signal;
+use pumice_tests::console::{RUN, Terminal, guest, serial_expect, until};
+use pumice_tests::running::{PATIENCE, Running};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;

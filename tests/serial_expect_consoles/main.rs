@@ -4,6 +4,6 @@ mod busy;
 mod pacing;
 mod ports;
 mod reconnect;
+mod recorded;
 mod servers;
 mod shared;
-mod tool;

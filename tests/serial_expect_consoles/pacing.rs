@@ -1,6 +1,7 @@
 //! Boards that lose what is typed too fast, that do not echo, and that are never silent.
 
-use crate::tool::{PATIENCE, RESULTS, Running, Terminal, guest, results, role, serial_expect};
+use pumice_tests::console::{RESULTS, Terminal, guest, role, serial_expect};
+use pumice_tests::running::{PATIENCE, Running, results};
 use serde_json::{Value, json};
 use std::time::Instant;
 

@@ -1,7 +1,8 @@
 //! Serial ports and pseudo-terminals.
 
-use crate::tool::{PATIENCE, RESULTS, Running, Terminal, guest, results, role, serial_expect, until};
 use nix::fcntl::{Flock, FlockArg};
+use pumice_tests::console::{RESULTS, Terminal, guest, role, serial_expect, until};
+use pumice_tests::running::{PATIENCE, Running, results};
 use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;

@@ -1,7 +1,8 @@
 //! Terminal servers that go in the middle of a role, and come back or do not.
 
 use crate::servers::{Server, hear};
-use crate::tool::{PATIENCE, RESULTS, RUN, Running, Terminal, guest, results, role, serial_expect, until};
+use pumice_tests::console::{RESULTS, RUN, Terminal, guest, role, serial_expect, until};
+use pumice_tests::running::{PATIENCE, Running, results};
 use serde_json::json;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,6 +1,7 @@
 //! Terminal servers: ser2net and conserver as Debian has them, and one that is spoken by hand.
 
-use crate::tool::{RESULTS, RUN, Running, Terminal, guest, results, serial_expect, until};
+use pumice_tests::console::{RESULTS, RUN, Terminal, guest, serial_expect, until};
+use pumice_tests::running::{Running, results};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -181,7 +182,7 @@ fn by_hand(address: &str, script: impl FnOnce(&mut TcpStream) + Send + 'static) 
     let port = listener.local_addr().expect("an address").port();
     let thread = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a client");
-        stream.set_read_timeout(Some(crate::tool::PATIENCE)).expect("a limit");
+        stream.set_read_timeout(Some(pumice_tests::running::PATIENCE)).expect("a limit");
         script(&mut stream);
     });
     (port, thread)

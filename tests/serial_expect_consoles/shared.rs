@@ -1,24 +1,25 @@
-//! Shared consoles: watching, typing, recording.
+//! Shared consoles: watching and typing.
 
-use crate::tool::{PATIENCE, RESULTS, RUN, Running, Terminal, guest, results, role, serial_expect, until};
+use pumice_tests::console::{RESULTS, RUN, Terminal, guest, serial_expect, until};
+use pumice_tests::running::{PATIENCE, Running, results};
 use pumice_tests::tool;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use tempfile::TempDir;
 
 /// A role at a terminal, with a run directory, whose test waits for the shell.
-struct Desk {
-    dir: TempDir,
-    terminal: Terminal,
-    running: Running,
+pub struct Desk {
+    pub dir: TempDir,
+    pub terminal: Terminal,
+    pub running: Running,
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub fn new() -> Desk {
         let dir = tempfile::tempdir().expect("a directory");
         let (terminal, running) = Desk::role(dir.path());
         let desk = Desk { dir, terminal, running };
@@ -26,13 +27,13 @@ impl Desk {
         desk
     }
 
-    fn role(dir: &Path) -> (Terminal, Running) {
+    pub fn role(dir: &Path) -> (Terminal, Running) {
         let terminal = Terminal::new();
         let mut command = serial_expect(&terminal.name.display().to_string());
         (terminal, Running::start(command.arg("--run-dir").arg(dir), &guest()))
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.dir.path().join("101/attach.sock")
     }
 
@@ -314,62 +315,4 @@ fn what_cannot_be_attached_to_is_named() {
     let why =
         format!("serial-expect: lost the console '{}': who shared it has ended without a word\n", socket.display());
     assert_eq!(watcher.status(), (3, why));
-}
-
-/// A member that has another's console as its own.
-fn recorder(dir: &Path, console: &str) -> Running {
-    let message = role(&[("102", "watcher"), ("101", "guest")], &json!({}));
-    let mut command: Command = serial_expect(console);
-    Running::start(command.arg("--run-dir").arg(dir), &message)
-}
-
-#[test]
-fn a_role_records_another_members_console_until_it_ends() {
-    let dir = tempfile::tempdir().expect("a directory");
-    // Before there is anything to record.
-    let early = recorder(dir.path(), "share:guest");
-    until("it records", || dir.path().join("102/console.log").exists());
-    let (mut terminal, running) = Desk::role(dir.path());
-    terminal.hears("ready 101.0 $?\n");
-    terminal.says(b"\r\n<mn-ready 101.0 127>\r\n");
-    terminal.hears("end 101.0 $?\n");
-    let length = |id: &str| std::fs::metadata(dir.path().join(id).join("console.log")).map_or(0, |data| data.len());
-    until("it has recorded what there is", || length("102") > 0 && length("102") == length("101"));
-    terminal.says(RUN);
-    assert_eq!(running.outcome().status, 0);
-    let outcome = early.outcome();
-    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
-    assert_eq!(results(&outcome.stdout), ["lava/job pass"]);
-    let log = |id: &str| std::fs::read(dir.path().join(id).join("console.log")).expect("a log");
-    assert_eq!(log("102"), log("101"));
-}
-
-#[test]
-fn a_console_that_is_recorded_and_crashes_is_lost() {
-    let desk = Desk::new();
-    let recorder = recorder(desk.dir.path(), &format!("share:{}", desk.socket().display()));
-    let recorded = desk.dir.path().join("102/console.log");
-    let Desk { dir, mut terminal, running } = desk;
-    terminal.says(b"hello\r\n");
-    until("it is recorded", || std::fs::metadata(&recorded).is_ok_and(|data| data.len() > 0));
-    running.crash();
-    let outcome = recorder.outcome();
-    let why = "serial-expect: lost the other console: who shared it has ended without a word\n";
-    assert_eq!((outcome.status, outcome.stderr.as_str()), (3, why));
-    drop(dir);
-}
-
-#[test]
-fn what_cannot_be_recorded_is_told_before_anything_is_touched() {
-    let refused = |message: &str, console: &str, why: &str| {
-        let outcome = Running::start(&mut serial_expect(console), message).outcome();
-        let why = format!("serial-expect: cannot use the console '{console}': {why}\n");
-        assert_eq!((outcome.status, outcome.stderr), (2, why));
-    };
-    refused(&guest(), "share:102", "it can only be recorded, and the role has a boot or a test");
-    let message = role(&[("102", "watcher"), ("101", "guest"), ("103", "guest")], &json!({}));
-    refused(&message, "share:hots", "no member has this id or role; a path has a '/'");
-    refused(&message, "share:guest", "several members have this role: name one by its id");
-    refused(&message, "share:102", "it is the role's own");
-    refused(&message, "share:101", "there is no run directory to find it in; give '--run-dir', or the path");
 }

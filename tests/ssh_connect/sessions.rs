@@ -34,6 +34,27 @@ fn the_overlay_is_on_the_board_and_its_shell_on_the_socket() {
 }
 
 #[test]
+fn a_role_whose_tests_need_no_overlay_gets_its_shell_without_one() {
+    in_lab("sessions::a_role_whose_tests_need_no_overlay_gets_its_shell_without_one", |scene| {
+        let data = scene.role["data"].as_object_mut().unwrap();
+        data.remove("overlay");
+        let actions = data["actions"].as_array_mut().unwrap();
+        actions.retain(|action| action["action"] != "test");
+        let script = json!({"name": "net", "prompts": ["# "], "steps": [{"command": "ip address"}]});
+        actions.push(json!({"action": "test", "level": "3", "timeout": 60, "stage": 0, "interactive": [script]}));
+        scene.start_sshd();
+        scene.release();
+        let mut connect = scene.connect(&[]);
+        connect.served();
+        assert!(!scene.root().join(format!("{GUEST}-overlay-1.1.4.tar.gz")).exists());
+        let mut console = scene.console();
+        console.ask("echo do''ne", "done\r\n");
+        drop(console);
+        assert_eq!(connect.finish(), (0, String::new()));
+    });
+}
+
+#[test]
 fn half_a_million_bytes_come_through_unchanged_however_slow_the_client() {
     in_lab("sessions::half_a_million_bytes_come_through_unchanged_however_slow_the_client", |scene| {
         scene.start_sshd();

@@ -35,7 +35,17 @@ impl Broker {
     pub fn start(members: &[(&str, &str, Option<&str>)], options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        Self::start_in(directory, members, options)
+        Self::start_in(directory, &members_stream(members), options)
+    }
+
+    /// A broker for members, and others, given as id and role, who only look on.
+    ///
+    /// # Panics
+    /// As `start`.
+    pub fn watched(members: &[(&str, &str, Option<&str>)], watchers: &[(&str, &str)]) -> Self {
+        let mut list = members_list(members);
+        list.extend(watchers.iter().map(|(id, role)| json!({ "job_id": id, "role": role, "counted": false })));
+        Self::start_in(tempfile::tempdir().expect("a directory"), &stream_of(&list), Vec::new())
     }
 
     /// As `start`, with a journal on a disk of memory: what is tested is the order of things.
@@ -46,13 +56,13 @@ impl Broker {
         let directory = tempfile::tempdir_in("/dev/shm").expect("a directory");
         let mut all: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         all.extend(["--journal".to_owned(), directory.path().join("journal").display().to_string()]);
-        Self::start_in(directory, members, all)
+        Self::start_in(directory, &members_stream(members), all)
     }
 
-    fn start_in(directory: TempDir, members: &[(&str, &str, Option<&str>)], options: Vec<String>) -> Self {
+    fn start_in(directory: TempDir, stream: &str, options: Vec<String>) -> Self {
         let socket = directory.path().join("broker.sock");
         let list = directory.path().join("members.jsonl");
-        std::fs::write(&list, members_stream(members)).expect("the list is written");
+        std::fs::write(&list, stream).expect("the list is written");
         let child = serve_command(&socket, &list).args(&options).spawn().expect("the broker runs");
         let mut broker = Self { child, socket, options, directory };
         broker.await_ready();
@@ -183,14 +193,20 @@ pub fn serve_command(socket: &Path, members: &Path) -> Command {
 
 /// A stream of messages with a list of members.
 pub fn members_stream(members: &[(&str, &str, Option<&str>)]) -> String {
-    let list: Vec<Value> = (members.iter())
-        .map(|(id, role, host)| match host {
-            Some(host) => json!({ "job_id": id, "role": role, "host": host }),
-            None => json!({ "job_id": id, "role": role }),
-        })
-        .collect();
+    stream_of(&members_list(members))
+}
+
+fn members_list(members: &[(&str, &str, Option<&str>)]) -> Vec<Value> {
+    let member = |(id, role, host): &(&str, &str, Option<&str>)| match host {
+        Some(host) => json!({ "job_id": id, "role": role, "host": host }),
+        None => json!({ "job_id": id, "role": role }),
+    };
+    members.iter().map(member).collect()
+}
+
+fn stream_of(list: &[Value]) -> String {
     let group = json!({ "name": "0b6e", "size": list.len(), "members": list });
-    let role = json!({ "v": 1, "type": "role", "data": { "job_id": members[0].0, "group": group } });
+    let role = json!({ "v": 1, "type": "role", "data": { "job_id": list[0]["job_id"], "group": group } });
     format!("{role}\n{{\"v\":1,\"type\":\"end\",\"data\":{{\"status\":0}}}}\n")
 }
 

@@ -1,6 +1,7 @@
 //! What the tests of several tools share: where the tools are, running one, and looking at what it wrote.
 
 pub mod broker;
+pub mod console;
 pub mod random;
 pub mod running;
 

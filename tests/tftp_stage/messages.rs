@@ -123,12 +123,12 @@ fn a_role_that_cannot_be_staged_is_refused_with_the_mend() {
     assert_refused(&lab, &message, 2, "cannot stage for 'qemu-mustang': its dictionary names no console");
     let mut message = lab.message(&kernel);
     message["data"]["actions"][0]["to"] = "ssh".into();
-    assert_refused(&lab, &message, 2, "cannot deploy to 'ssh': only 'tftp' is staged here");
+    assert_refused(&lab, &message, 2, "cannot deploy to 'ssh': only 'tftp' and 'overlay' are staged here");
     assert_refused(
         &lab,
         &lab.message(&kernel),
         2,
-        "cannot lay the overlay into anything: the job has neither nfsrootfs nor ramdisk",
+        "cannot lay the overlay into anything: the job has neither nfsrootfs nor ramdisk, and no transfer_overlay",
     );
 }
 

@@ -6,6 +6,8 @@ use crate::nfs_client::{Client, MOUNT, NFS};
 use crate::rpc::{Rpc, Xdr};
 use crate::stage::{Lab, Stage, assert_refused, in_namespace, resource, whole_job, whole_resources};
 use nix::sys::signal::Signal;
+use serde_json::json;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::symlink;
 use std::time::Duration;
@@ -211,5 +213,66 @@ fn an_interrupt_does_not_end_the_service_before_the_reader_goes() {
         drop(pipe);
         assert_eq!(stage.end(), (130, String::new()));
         lab.assert_released();
+    });
+}
+
+/// Sends a request and gives all that is answered.
+fn ask(address: &str, request: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_running_system_fetches_its_overlay_by_http() {
+    in_namespace("served::a_running_system_fetches_its_overlay_by_http", || {
+        let lab = Lab::new().with(&["--serve"]);
+        let mut message = lab.message(&[]);
+        let actions = &mut message["data"]["actions"];
+        actions[0]["to"] = "overlay".into();
+        actions[0].as_object_mut().unwrap().remove("authorize");
+        actions[1]["transfer_overlay"] = "http".into();
+        let mut stage = lab.start(&message);
+        let staged = stage.staged()["staged"].clone();
+        assert_eq!(
+            (&staged["OVERLAY"], &staged["OVERLAY_DIRECTORY"]),
+            (&json!("overlay.tar.gz"), &json!("/lava-74588"))
+        );
+        let url = staged["OVERLAY_URL"].as_str().unwrap();
+        let address = url.strip_prefix("http://").unwrap().strip_suffix("/overlay.tar.gz").unwrap();
+        // No board boots from here: somebody else may serve TFTP.
+        UdpSocket::bind("127.0.0.1:69").expect("the port is free");
+        let answer = ask(address, "GET /overlay.tar.gz HTTP/1.1\r\nHost: x\r\n\r\n");
+        let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        assert_eq!(answer[head + 4..], std::fs::read(lab.path("overlay.tar.gz")).unwrap());
+        assert!(ask(address, "GET /../keys/id_ed25519.pub HTTP/1.1\r\n\r\n").starts_with(b"HTTP/1.1 404 Not Found"));
+        assert!(ask(address, "DELETE /overlay.tar.gz HTTP/1.1\r\n\r\n").starts_with(b"HTTP/1.1 405 "));
+        assert!(ask(address, "rubbish\r\n\r\n").starts_with(b"HTTP/1.1 400 "));
+        // One that says nothing keeps nobody from ending.
+        let silent = TcpStream::connect(address).unwrap();
+        assert_eq!(stage.end(), (0, String::new()));
+        drop(silent);
+        TcpStream::connect(address).expect_err("nobody listens");
+        lab.assert_released();
+    });
+}
+
+#[test]
+fn an_overlay_that_nobody_would_serve_is_refused() {
+    in_namespace("served::an_overlay_that_nobody_would_serve_is_refused", || {
+        let lab = Lab::new();
+        let mut message = lab.message(&[]);
+        message["data"]["actions"][0].as_object_mut().unwrap().remove("authorize");
+        let nowhere =
+            "cannot lay the overlay into anything: the job has neither nfsrootfs nor ramdisk, and no transfer_overlay";
+        assert_refused(&lab, &message, 2, nowhere);
+        message["data"]["actions"][1]["transfer_overlay"] = "http".into();
+        assert_refused(&lab, &message, 2, "cannot let the board fetch its overlay without '--serve'");
+        message["data"]["actions"][1]["transfer_overlay"] = "zmodem".into();
+        assert_refused(&lab, &message, 2, "cannot transfer the overlay by 'zmodem': only 'http' is known");
     });
 }

@@ -394,3 +394,55 @@ fn what_the_root_brings_along_cannot_stop_the_release() {
         assert!(is_there(&outside.path().join("precious")));
     });
 }
+
+/// A kernel, a device tree and a root.
+fn small_job() -> (Http, [Value; 3]) {
+    let http = Http::serve(&[
+        ("/vmlinuz", Answer::File(b"a kernel".to_vec())),
+        ("/board.dtb", Answer::File(b"a tree".to_vec())),
+        ("/root.tar", Answer::File(archives::root().plain())),
+    ]);
+    let resources = [
+        resource("kernel", &http.url("/vmlinuz")),
+        resource("dtb", &http.url("/board.dtb")),
+        resource("nfsrootfs", &http.url("/root.tar")),
+    ];
+    (http, resources)
+}
+
+#[test]
+fn a_device_tree_comes_behind_its_kernel_and_before_it_the_header() {
+    in_namespace("staging::a_device_tree_comes_behind_its_kernel_and_before_it_the_header", || {
+        let (_http, mut resources) = small_job();
+        resources[0]["append_dtb"] = true.into();
+        let plain = Lab::new();
+        let mut stage = plain.start(&plain.message(&resources));
+        assert_eq!(stage.staged()["staged"]["KERNEL"], "74588/kernel/kernel-dtb");
+        assert_eq!(fs::read(plain.path("74588/tftp/74588/kernel/kernel-dtb")).unwrap(), b"a kernela tree");
+        resources[0]["uimage"] = json!({"arch": "arm", "load": 1, "entry": 1});
+        let lab = Lab::new();
+        let mut stage = lab.start(&lab.message(&resources));
+        assert_eq!(stage.staged()["staged"]["KERNEL"], "74588/kernel/uImage");
+        let image = fs::read(lab.path("74588/tftp/74588/kernel/uImage")).unwrap();
+        // Its header has the size of both.
+        assert_eq!((&image[12..16], &image[64..]), (&14_u32.to_be_bytes()[..], &b"a kernela tree"[..]));
+        let alone = Lab::new();
+        let message = alone.message(&resources[..1]);
+        assert_refused(&alone, &message, 2, "cannot put a dtb behind the kernel: the job has none");
+    });
+}
+
+#[test]
+fn a_script_for_ipxe_lies_beside_the_files() {
+    in_namespace("staging::a_script_for_ipxe_lies_beside_the_files", || {
+        let (_http, resources) = small_job();
+        let lab = Lab::new();
+        let mut message = lab.message(&resources);
+        let lines = ["kernel tftp://{SERVER_IP}/{KERNEL} ${args}", "initrd tftp://{SERVER_IP}/{RAMDISK}", "boot"];
+        message["data"]["actions"][1]["bootscript"] = json!(lines);
+        let mut stage = lab.start(&message);
+        assert_eq!(stage.staged()["staged"]["BOOTSCRIPT"], "74588/script.ipxe");
+        let script = "#!ipxe\n\nkernel tftp://127.0.0.1/74588/kernel/vmlinuz ${args}\nboot\n";
+        assert_eq!(fs::read_to_string(lab.path("74588/tftp/74588/script.ipxe")).unwrap(), script);
+    });
+}

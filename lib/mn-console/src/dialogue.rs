@@ -7,7 +7,7 @@ mod ending;
 
 use std::time::Duration;
 
-use crate::expect::{Expect, Hit};
+use crate::expect::{Expect, Hit, QUIET};
 use crate::kernel::Watch;
 use crate::lines::Lines;
 use crate::results::Record;
@@ -15,8 +15,6 @@ use crate::script::{self, BadStep, Fault, Nudge, Op, Secret, Then, Typed, Wait, 
 use mn_msg::Object;
 use mn_msg::role::Boot;
 
-/// Silence after which a pattern that asks for the end of the text may match.
-const QUIET: Duration = Duration::from_millis(100);
 /// Silence after which a bootloader has said its prompt for good.
 const SETTLED: Duration = Duration::from_millis(250);
 /// How long that silence is awaited at most.

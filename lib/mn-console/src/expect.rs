@@ -1,11 +1,15 @@
 //! Waiting for one of several patterns in what a console prints; what comes after the match stays for the next wait.
 
-use crate::matcher::{Matcher, Patterns};
+use crate::lines::before_sequences;
+use crate::matcher::{Found, Matcher, Patterns};
 
 /// Bytes of text kept up to a match: LAVA's window.
 pub const WINDOW: usize = 8184;
 /// Bytes kept while nothing is waited for; of more the oldest are dropped.
 pub const UNREAD: usize = 64 * 1024;
+
+/// Silence after which a pattern that asks for the end of the text may match.
+pub(crate) const QUIET: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What was waited for has come.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +56,8 @@ impl Expect {
 
     /// What has come if nothing follows; to be asked when the line has been silent for a moment.
     pub fn quiet(&mut self) -> Option<Hit> {
-        let found = self.matcher.as_mut()?.quiet()?;
+        let matcher = self.matcher.as_mut()?;
+        let found = matcher.quiet().or_else(|| behind_sequences(matcher, &self.text))?;
         Some(self.hit(found.pattern))
     }
 
@@ -61,11 +66,23 @@ impl Expect {
         Hit { pattern, text: std::mem::take(&mut self.text) }
     }
 
+    /// Bytes that have not been looked at.
+    pub fn unread_len(&self) -> usize {
+        self.unread.len()
+    }
+
     /// Ends the waiting; gives what has not been looked at.
     pub fn take_unread(&mut self) -> Vec<u8> {
         self.matcher = None;
         std::mem::take(&mut self.unread)
     }
+}
+
+/// What matches at the end of the text but for terminal sequences.
+fn behind_sequences(matcher: &Matcher, text: &[u8]) -> Option<Found> {
+    let shown = before_sequences(text);
+    let mut again = matcher.afresh();
+    if shown.len() == text.len() || again.feed(shown).is_some() { None } else { again.quiet() }
 }
 
 fn keep_end(bytes: &mut Vec<u8>, limit: usize) {
@@ -89,6 +106,17 @@ mod tests {
         expect.wait(&Patterns::new(&["grub>"]).unwrap());
         assert_eq!(expect.find(|_| ()).unwrap().text, b"\r\ngrub>");
         assert_eq!(expect.take_unread(), b" ");
+    }
+
+    #[test]
+    fn a_prompt_that_ends_the_text_may_have_terminal_sequences_behind_it() {
+        let mut expect = Expect::default();
+        expect.wait(&Patterns::new(&["# $"]).unwrap());
+        expect.push(b"## Flattened\r\n\x1b[1m# \x1b[0mDevice");
+        assert_eq!((expect.find(|_| ()), expect.quiet()), (None, None));
+        expect.push(b"\r\n# \x1b[6n");
+        assert_eq!(expect.find(|_| ()), None);
+        assert_eq!(expect.quiet().map(|hit| hit.pattern), Some(0));
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Lines {
         self.done.back().map(|line| readable(line).trim().to_owned())
     }
 
+    /// The last line for a diagnostic: `last seen: 'grub>'`.
+    pub fn seen(&self) -> String {
+        self.last().map_or_else(|| "the console was silent".to_owned(), |line| format!("last seen: '{line}'"))
+    }
+
     /// All lines kept, oldest first, made readable.
     pub fn all(&self) -> Vec<String> {
         let open = (!self.open.is_empty()).then_some(&self.open);
@@ -87,6 +92,20 @@ pub fn readable(bytes: &[u8]) -> String {
     out
 }
 
+/// What stands before the terminal sequences at the end of `bytes`: a shell may ask for its cursor, or end a colour,
+/// behind its prompt.
+pub(crate) fn before_sequences(bytes: &[u8]) -> &[u8] {
+    let Some(escape) = bytes.iter().rposition(|&byte| byte == b'\x1b') else { return bytes };
+    match &bytes[escape + 1..] {
+        [b'[', parameters @ .., b'\x40'..=b'\x7e']
+            if parameters.iter().all(|byte| matches!(byte, b'\x20'..=b'\x3f')) =>
+        {
+            before_sequences(&bytes[..escape])
+        }
+        _ => bytes,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +119,14 @@ mod tests {
         lines.push(b"\r\n  \r\n");
         assert_eq!(lines.last().as_deref(), Some("Hit any key: 3"));
         assert_eq!(lines.all(), ["U-Boot 2024", "Hit any key: 3 "]);
+    }
+
+    #[test]
+    fn sequences_at_the_end_are_told_from_text() {
+        assert_eq!(before_sequences(b"\x1b[1m# \x1b[0m\x1b[6n"), b"\x1b[1m# ");
+        for text in [b"# ".as_slice(), b"# \x1b[0mx", b"# \x1b[", b"# \x1b", b""] {
+            assert_eq!(before_sequences(text), text);
+        }
     }
 
     #[test]

@@ -122,6 +122,11 @@ impl Matcher {
         Matcher { patterns, cache, state }
     }
 
+    /// The same walk from before the first byte.
+    pub fn afresh(&self) -> Matcher {
+        Matcher::new(&self.patterns)
+    }
+
     /// Walks over `bytes` and stops at the first match. A match on the last of them is found at once unless the
     /// pattern asks what follows (`$`, `\b`); then it is found with the next byte, or by [`Matcher::quiet`].
     pub fn feed(&mut self, bytes: &[u8]) -> Option<Found> {

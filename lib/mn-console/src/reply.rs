@@ -43,7 +43,7 @@ pub fn refusal(word: &str) -> Option<String> {
 }
 
 /// A value without what a terminal acts on: an interrupt or an end of line in it would not reach the helper.
-fn plain(value: &str) -> String {
+pub(crate) fn plain(value: &str) -> String {
     value.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 

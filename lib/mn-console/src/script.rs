@@ -152,7 +152,18 @@ impl std::error::Error for BadStep {}
 /// What a line ends with unless a step says otherwise.
 const NEWLINE: &str = "\n";
 
-const ERROR: Then = Then::Fail(Fault::Lab, "the bootloader failed");
+/// The words that end a boot, and what it means that they were said.
+type Errors<'a> = (&'a [String], &'static str);
+
+const NONE: Errors = (&[], "");
+
+/// What a match of a step's errors means.
+fn failure(step: &Step) -> &'static str {
+    match step.name.as_str() {
+        "overlay-unpack" => "the board could not fetch and unpack the overlay",
+        _ => "the bootloader failed",
+    }
+}
 
 /// Takes the steps of `boot` apart. `staged` holds the placeholders, `delay` is the time after each typed character where
 /// a step has none of its own.
@@ -171,16 +182,17 @@ pub(crate) fn compile(boot: &Boot, staged: &Object, delay: Duration) -> Result<V
         before = Some(step);
         let timeout = Duration::from_secs(step.timeout);
         ops.push(Op::Begin { name: step.name.clone(), timeout, watch });
-        let work = operations(&step.work, staged, delay);
+        let work = operations(step, staged, delay);
         ops.extend(work.map_err(|bad| BadStep { name: step.name.clone(), reason: bad.to_string() })?);
     }
     Ok(ops)
 }
 
-fn operations(work: &Work, staged: &Object, delay: Duration) -> Result<Vec<Op>, BadPattern> {
+fn operations(step: &Step, staged: &Object, delay: Duration) -> Result<Vec<Op>, BadPattern> {
+    let (work, failure) = (&step.work, failure(step));
     Ok(match work {
         Work::Power { command } => vec![Op::Power(command.clone())],
-        Work::Expect { patterns, errors } => vec![wait(patterns, errors, Nudge::Never)?],
+        Work::Expect { patterns, errors } => vec![wait(patterns, (errors, failure), Nudge::Never)?],
         Work::Send { text, newline } => {
             let end = if *newline { NEWLINE } else { "" };
             // As in LAVA the keys that interrupt are not slowed down.
@@ -195,32 +207,36 @@ fn operations(work: &Work, staged: &Object, delay: Duration) -> Result<Vec<Op>, 
                 separator: separator.clone(),
             };
             let end = typed("", line_ending.as_deref().unwrap_or(NEWLINE), delay);
-            vec![wait(std::slice::from_ref(prompt), &[], Nudge::Never)?, Op::Choose(menu, end)]
+            vec![wait(std::slice::from_ref(prompt), NONE, Nudge::Never)?, Op::Choose(menu, end)]
         }
-        Work::Commands { .. } => commands(work, staged)?,
-        Work::Kernel { pattern, errors } => vec![wait(std::slice::from_ref(pattern), errors, Nudge::Never)?],
+        Work::Commands { .. } => commands(work, failure, staged)?,
+        Work::Kernel { pattern, errors } => {
+            vec![wait(std::slice::from_ref(pattern), (errors, failure), Nudge::Never)?]
+        }
         Work::Login { .. } => login(work, delay)?,
-        Work::Shell { prompts } => vec![Op::Type(typed("", "\n", delay)), wait(prompts, &[], Nudge::EmptyLine)?],
+        Work::Shell { prompts } => vec![Op::Type(typed("", "\n", delay)), wait(prompts, NONE, Nudge::EmptyLine)?],
     })
 }
 
-fn commands(work: &Work, staged: &Object) -> Result<Vec<Op>, BadPattern> {
+fn commands(work: &Work, failure: &'static str, staged: &Object) -> Result<Vec<Op>, BadPattern> {
     let Work::Commands { prompt, lines, character_delay, line_ending, final_message, errors } = work else {
         return Ok(Vec::new());
     };
     let lines = lines.iter().filter_map(|line| template::fill(line, staged));
     let (delay, end) = (Duration::from_millis(*character_delay), line_ending.as_deref().unwrap_or(NEWLINE));
-    let prompted = wait(&[prompt], errors, Nudge::Never)?;
-    let mut ops = Vec::new();
+    let prompted = wait(&[prompt], (errors, failure), Nudge::Never)?;
+    let mut ops = vec![prompted.clone()];
+    if let Op::Wait(wait) = &prompted {
+        ops.push(Op::Settle(wait.clone()));
+    }
     for (at, line) in lines.enumerate() {
-        ops.push(prompted.clone());
-        if let (0, Op::Wait(wait)) = (at, &prompted) {
-            ops.push(Op::Settle(wait.clone()));
+        if at > 0 {
+            ops.push(prompted.clone());
         }
         ops.push(Op::Type(typed(&line, end, delay)));
     }
     if let Some(message) = final_message {
-        ops.push(wait(&[message], errors, Nudge::Never)?);
+        ops.push(wait(&[message], (errors, failure), Nudge::Never)?);
     }
     Ok(ops)
 }
@@ -252,7 +268,7 @@ fn login(work: &Work, delay: Duration) -> Result<Vec<Op>, BadPattern> {
     }
     for command in login_commands {
         ops.push(Op::Type(typed(command, NEWLINE, delay)));
-        ops.push(wait(prompts, &[], Nudge::Never)?);
+        ops.push(wait(prompts, NONE, Nudge::Never)?);
     }
     Ok(ops)
 }
@@ -281,9 +297,9 @@ const REFUSALS: [(&str, Then); 2] = [
     ("Login timed out", Then::Fail(Fault::Timeout, "the login took too long")),
 ];
 
-fn wait<P: AsRef<str>>(patterns: &[P], errors: &[String], nudge: Nudge) -> Result<Op, BadPattern> {
+fn wait<P: AsRef<str>>(patterns: &[P], (errors, failure): Errors, nudge: Nudge) -> Result<Op, BadPattern> {
     let mut goals: Vec<(&str, Then)> = patterns.iter().map(|pattern| (pattern.as_ref(), Then::Next)).collect();
-    goals.extend(errors.iter().map(|pattern| (pattern.as_str(), ERROR)));
+    goals.extend(errors.iter().map(|pattern| (pattern.as_str(), Then::Fail(Fault::Lab, failure))));
     wait_for(&goals, nudge)
 }
 

@@ -49,6 +49,8 @@ pub struct Plan {
     pub patience: Duration,
     /// Where the console is a board's own: what its firmware says when it begins anew.
     pub board: Option<Patterns>,
+    /// How often the stage was begun before.
+    pub earlier: u32,
 }
 
 /// What is to be done.
@@ -124,7 +126,10 @@ pub struct Stage {
 impl Stage {
     /// Prepares a stage. `offset` is the number of bytes that the console has printed so far.
     pub fn new(plan: Plan, offset: u64) -> Stage {
-        let token = format!("{}.{}", plan.job_id, plan.stage);
+        let token = match plan.earlier {
+            0 => format!("{}.{}", plan.job_id, plan.stage),
+            earlier => format!("{}.{}-{earlier}", plan.job_id, plan.stage),
+        };
         let recorder = Recorder::new(plan.stage, &plan.level, plan.runs.clone());
         let life = plan.board.as_ref().map(Life::new);
         Stage {
@@ -183,8 +188,9 @@ impl Stage {
         let Plan { directory, shell, .. } = &self.plan;
         let environment = format!("{directory}/environment");
         let numbers = if self.is_numbered() { " MN_SIGNALS=1" } else { "" };
+        let clean = if self.plan.earlier > 0 { again(&self.directory()) } else { String::new() };
         format!(
-            "[ -r {environment} ] && . {environment} && export SHELL={shell}{numbers} && {directory}/bin/lava-test-runner {}",
+            "{clean}[ -r {environment} ] && . {environment} && export SHELL={shell}{numbers} && {directory}/bin/lava-test-runner {}",
             self.directory()
         )
     }
@@ -311,10 +317,7 @@ impl Stage {
     }
 
     fn seen(&self) -> String {
-        match self.lines.last() {
-            Some(line) => format!("last seen: '{line}'"),
-            None => "the console was silent".to_owned(),
-        }
+        self.lines.seen()
     }
 
     /// When [`Stage::tick`] is to be called at the latest.
@@ -342,6 +345,14 @@ impl Stage {
     pub fn last_seen(&self) -> Option<String> {
         self.lines.last()
     }
+}
+
+/// What makes a runner begin a stage anew: the list of its definitions under its first name, and nothing else of an
+/// earlier run.
+fn again(directory: &str) -> String {
+    format!(
+        "(cd {directory} && rm -rf started journal && for f in lava-test-runner.conf-*; do [ ! -f \"$f\" ] || mv \"$f\" lava-test-runner.conf; done); "
+    )
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ pub mod option {
 /// Bytes of a subnegotiation; a longer one is left out.
 pub const SUBNEGOTIATION: usize = 512;
 
+/// Answers about one option of one side. Who changes their mind more often may only be hearing answers to answers.
+const ANSWERS: u8 = 32;
+
 const SE: u8 = 240;
 const SB: u8 = 250;
 const WILL: u8 = 251;
@@ -49,7 +52,16 @@ pub struct Heard {
     pub events: Vec<Event>,
 }
 
-/// An option of one side. What is wanted is asked for once and never taken back, so RFC 1143 needs no queue here.
+/// An option of one side.
+#[derive(Debug)]
+struct Choice {
+    option: u8,
+    side: Side,
+    /// Answers that have been given.
+    answers: u8,
+}
+
+/// How an option stands. What is wanted is asked for once and never taken back, so RFC 1143 needs no queue here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Side {
     #[default]
@@ -73,8 +85,8 @@ enum State {
 pub struct Telnet {
     state: State,
     /// Options that we offer, and those that the server is to have.
-    ours: Vec<(u8, Side)>,
-    theirs: Vec<(u8, Side)>,
+    ours: Vec<Choice>,
+    theirs: Vec<Choice>,
     subnegotiation: Vec<u8>,
     after_return: bool,
 }
@@ -82,10 +94,9 @@ pub struct Telnet {
 impl Telnet {
     /// A connection that also offers the option `further`.
     pub fn new(further: Option<u8>) -> Telnet {
-        let of = |options: &[u8]| options.iter().map(|&option| (option, Side::Off)).collect::<Vec<_>>();
-        let mut ours = of(&[option::BINARY, option::SUPPRESS_GO_AHEAD]);
-        ours.extend(further.map(|option| (option, Side::Off)));
-        let theirs = of(&[option::BINARY, option::ECHO, option::SUPPRESS_GO_AHEAD]);
+        let of = |option| Choice { option, side: Side::Off, answers: 0 };
+        let ours = [option::BINARY, option::SUPPRESS_GO_AHEAD].into_iter().chain(further).map(of).collect();
+        let theirs = [option::BINARY, option::ECHO, option::SUPPRESS_GO_AHEAD].map(of).into();
         Telnet { state: State::Data, ours, theirs, subnegotiation: Vec::new(), after_return: false }
     }
 
@@ -93,9 +104,9 @@ impl Telnet {
     pub fn start(&mut self) -> Vec<u8> {
         let mut wire = Vec::new();
         for (verb, sides) in [(WILL, &mut self.ours), (DO, &mut self.theirs)] {
-            for (option, side) in sides {
-                *side = Side::Asked;
-                wire.extend([IAC, verb, *option]);
+            for choice in sides {
+                choice.side = Side::Asked;
+                wire.extend([IAC, verb, choice.option]);
             }
         }
         wire
@@ -155,26 +166,31 @@ impl Telnet {
     }
 
     fn negotiate(&mut self, verb: u8, option: u8, heard: &mut Heard) -> State {
-        let (sides, yes, no) = match verb {
+        let (choices, yes, no) = match verb {
             DO | DONT => (&mut self.ours, WILL, WONT),
             _ => (&mut self.theirs, DO, DONT),
         };
         let on = matches!(verb, DO | WILL);
-        let side = sides.iter_mut().find(|(known, _)| *known == option).map(|(_, side)| side);
-        let before = side.as_ref().map_or(Side::Off, |side| **side);
+        let Some(choice) = choices.iter_mut().find(|choice| choice.option == option) else {
+            heard.reply.extend(on.then_some([IAC, no, option]).into_iter().flatten());
+            return State::Data;
+        };
+        let before = choice.side;
         let answer = match (before, on) {
-            (Side::Off, true) if side.is_some() => Some(yes),
-            (Side::Off, true) | (Side::On, false) => Some(no),
+            (Side::Off, true) => Some(yes),
+            (Side::On, false) => Some(no),
             _ => None,
         };
+        if answer.is_some() && choice.answers == ANSWERS {
+            return State::Data;
+        }
+        choice.answers += u8::from(answer.is_some());
+        choice.side = if on { Side::On } else { Side::Off };
         heard.reply.extend(answer.into_iter().flat_map(|answer| [IAC, answer, option]));
-        if let Some(side) = side {
-            *side = if on { Side::On } else { Side::Off };
-            match (verb, before) {
-                (DO, Side::Off | Side::Asked) => heard.events.push(Event::Accepted(option)),
-                (DONT, Side::On | Side::Asked) => heard.events.push(Event::Refused(option)),
-                _ => {}
-            }
+        match (verb, before) {
+            (DO, Side::Off | Side::Asked) => heard.events.push(Event::Accepted(option)),
+            (DONT, Side::On | Side::Asked) => heard.events.push(Event::Refused(option)),
+            _ => {}
         }
         State::Data
     }
@@ -205,8 +221,8 @@ impl Telnet {
     }
 }
 
-fn is_on(sides: &[(u8, Side)], option: u8) -> bool {
-    sides.contains(&(option, Side::On))
+fn is_on(choices: &[Choice], option: u8) -> bool {
+    choices.iter().any(|choice| choice.option == option && choice.side == Side::On)
 }
 
 #[cfg(test)]
@@ -245,6 +261,21 @@ mod tests {
     fn a_server_that_changes_its_mind_is_followed() {
         let mut telnet = asked();
         assert_eq!(telnet.receive(&[IAC, WILL, 1, IAC, WONT, 1, IAC, WILL, 1]).reply, [IAC, DONT, 1, IAC, DO, 1]);
+    }
+
+    #[test]
+    fn two_ends_that_answer_each_others_answers_come_to_an_end() {
+        let (mut here, mut there) = (asked(), asked());
+        here.receive(&[IAC, DONT, 0, IAC, WONT, 0]);
+        there.receive(&[IAC, DONT, 0, IAC, WONT, 0]);
+        let mut said = vec![IAC, WILL, 0, IAC, WONT, 0];
+        let mut rounds = 0;
+        while !said.is_empty() {
+            said = there.receive(&here.receive(&said).reply).reply;
+            rounds += 1;
+            assert!(rounds <= usize::from(ANSWERS), "for ever: {said:?}");
+        }
+        assert!(rounds > 1, "they do not begin");
     }
 
     #[test]

@@ -383,11 +383,16 @@ impl Group {
         Failure::new(Class::Timeout, message)
     }
 
+    /// Whether everybody waits who could still send something.
+    fn all_wait(&self) -> bool {
+        let entries = &self.roster.entries;
+        let mut live = self.roster.speaking().map(|at| &entries[at]).filter(|entry| entry.state.is_live());
+        live.all(|entry| entry.waiting > 0) && entries.iter().any(|entry| entry.waiting > 0)
+    }
+
     /// Looks whether everybody waits, and ends the waits when that has lasted.
     fn watch(&mut self, now: Duration) {
-        let mut live = self.roster.entries.iter().filter(|entry| entry.state.is_live());
-        let all = live.all(|entry| entry.waiting > 0) && self.roster.entries.iter().any(|entry| entry.waiting > 0);
-        if self.watchdog.see(all) {
+        if self.watchdog.see(self.all_wait()) {
             self.out.push(Output::Note(Note::AllWait { ends_in: self.settings.quiet }));
         }
         if self.watchdog.ends_at(self.settings.quiet).is_some_and(|end| end <= now) {

@@ -26,6 +26,8 @@ pub enum Counted {
     Yes,
     /// One from outside, who looks in or lends a hand.
     No,
+    /// A member of the job that only looks on. It makes no calls: with all others waiting the group is stuck.
+    Never,
 }
 
 impl Member {
@@ -229,6 +231,11 @@ impl Roster {
     pub(crate) fn counted(&self) -> impl Iterator<Item = Index> {
         let counted = |at: &Index| self.entries[*at].member.counted == Counted::Yes;
         (0..self.entries.len()).filter(counted)
+    }
+
+    /// Members that may yet send something; open places among them.
+    pub(crate) fn speaking(&self) -> impl Iterator<Item = Index> {
+        (0..self.entries.len()).filter(|at| self.entries[*at].member.counted != Counted::Never)
     }
 
     /// Counted members that are of a role, or may yet turn out to be; none if there is no such role.

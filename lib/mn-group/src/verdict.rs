@@ -59,7 +59,7 @@ impl Bench<'_> {
         if !sent.is_empty() {
             return Verdict::Answered(Reply::Messages(sent.to_vec()));
         }
-        let others: Vec<Index> = self.everyone().into_iter().filter(|at| *at != member).collect();
+        let others: Vec<Index> = self.roster.speaking().filter(|at| *at != member).collect();
         let live: Vec<Index> = others.iter().copied().filter(|at| self.state(*at).is_live()).collect();
         if live.is_empty() && !others.is_empty() { Verdict::Alone } else { Verdict::Blocked(live) }
     }
@@ -85,10 +85,6 @@ impl Bench<'_> {
             those.map(|at| self.roster.entries[*at].member.id.clone()).collect()
         };
         Verdict::Answered(Reply::Drained { left: ids(State::Left), died: ids(State::Died) })
-    }
-
-    fn everyone(&self) -> Vec<Index> {
-        (0..self.roster.entries.len()).collect()
     }
 
     fn state(&self, at: Index) -> State {

@@ -326,6 +326,23 @@ fn one_from_outside_is_waited_for_only_if_it_is_counted() {
 }
 
 #[test]
+fn who_only_looks_on_keeps_nobody_from_a_deadlock_and_is_no_hope() {
+    let watcher = || Member { counted: Counted::Never, ..Member::new("9", "watcher") };
+    let mut lab = Lab::of(vec![Member::new("1", "a"), Member::new("2", "a"), watcher()]);
+    for (connection, member) in [(1, "1"), (2, "2"), (9, "9")] {
+        lab.join(connection, member).expect("joined");
+    }
+    let stuck = lab.start(1, wait("x"));
+    let other = lab.start(2, wait("y"));
+    lab.tick_at(10);
+    assert_eq!([stuck, other].map(|call| lab.failure(call).0), [Class::Deadlock; 2]);
+    lab.leave(2);
+    let alone = lab.start(1, wait("x"));
+    let why = "a 1 waits for message 'x', and every other member has left, died or drains".to_owned();
+    assert_eq!(lab.failure(alone), (Class::Left, why));
+}
+
+#[test]
 fn who_has_joined_does_not_enter_as_somebody_else_too() {
     let mut lab = Lab::of(vec![Member::new("7", "a")]);
     lab.join(1, "7").expect("joined");

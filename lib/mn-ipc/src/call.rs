@@ -131,6 +131,18 @@ pub struct Listed {
     /// The member on whose board it is a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Whether the others wait for it: not for one that only looks on.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub counted: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_yes(answer: &bool) -> bool {
+    *answer
 }
 
 fn default_timeout() -> f64 {

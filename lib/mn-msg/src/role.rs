@@ -5,12 +5,14 @@ mod device;
 mod dialogue;
 mod overlay;
 mod resource;
+mod test;
 
-pub use action::{Action, Boot, BoundCall, Command, Deploy, Limits, Test};
+pub use action::{Action, Boot, BoundCall, Command, Deploy, Limits};
 pub use device::{Device, Login};
 pub use dialogue::{Step, Work};
 pub use overlay::{Definition, Overlay, Run};
 pub use resource::{Resource, UImage};
+pub use test::{Failure, Monitor, Script, ScriptCall, ScriptStep, Test};
 
 use crate::{Kind, Message, Object, parse_moment};
 use mn_cli::{Deadline, Error, Result};
@@ -112,6 +114,18 @@ pub struct Member {
     /// Of a secondary connection: the member whose board it shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Whether the others wait for it: not for one that only looks on.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub counted: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_yes(answer: &bool) -> bool {
+    *answer
 }
 
 /// Limits in seconds.
@@ -212,6 +226,11 @@ impl Role {
             Action::Test(test) => Some(test),
             _ => None,
         })
+    }
+
+    /// Whether a test of the role needs the overlay.
+    pub fn needs_overlay(&self) -> bool {
+        self.tests().any(Test::runs_definitions)
     }
 
     /// When the job's time is up: `started`, or now, and the job's timeout.

@@ -1,13 +1,16 @@
 //! From events to nodes: anchors, merge keys, duplicate keys, and the limits.
 
 mod merge;
+mod quoted;
 mod scalar;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 
 use self::merge::{key_text, merge_sources, refuse_marks, unite};
+use self::quoted::Indented;
 use self::scalar::{check_tag, scalar};
 use crate::node::{Entry, Kind, Mapping, Node};
 use crate::{Document, Error, Position, Warning, input};
@@ -27,29 +30,49 @@ pub const MAX_TEXT: usize = 16 << 20;
 ///
 /// The first reason why PyYAML would not read it, or the first limit it exceeds.
 pub fn parse(bytes: &[u8]) -> Result<Document, Error> {
-    let text = input::text(bytes)?;
+    let mut text = Cow::Borrowed(input::text(bytes)?);
+    let mut indented = Indented::default();
+    loop {
+        match read(&text, &indented) {
+            Ok(document) => return Ok(document),
+            Err(Failure::Text(error)) => return Err(error),
+            Err(Failure::Scan(error)) => {
+                let mended = Indented::mends(&error).then(|| indented.mend(&text, error.marker())).flatten();
+                text = Cow::Owned(mended.ok_or_else(|| scan_error(&error, &text, &indented))?);
+            }
+        }
+    }
+}
+
+/// Why a text is not read: by the parser, or by what is made of its events.
+enum Failure {
+    Scan(ScanError),
+    Text(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Text(error)
+    }
+}
+
+fn read(text: &str, indented: &Indented) -> Result<Document, Failure> {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
     let mut documents = 0;
-    while let Some((event, at)) = next_event(&mut parser, text)? {
+    while let Some(next) = parser.next_event() {
+        let (event, span) = next.map_err(Failure::Scan)?;
+        let (event, at) = (as_written(event, text, span.end), position(&span.start, indented));
         match event {
             Event::DocumentStart(_) if documents > 0 => {
-                return Err(Error::new(at, "a second document starts here: a file holds one"));
+                return Err(Error::new(at, "a second document starts here: a file holds one").into());
             }
             Event::DocumentStart(_) => documents += 1,
             Event::StreamEnd => break,
             event => builder.event(event, at)?,
         }
     }
-    builder.finish()
-}
-
-fn next_event<'t>(parser: &mut Parser<'t, StrInput<'t>>, text: &str) -> Result<Option<(Event<'t>, Position)>, Error> {
-    match parser.next_event() {
-        None => Ok(None),
-        Some(Ok((event, span))) => Ok(Some((as_written(event, text, span.end), position(&span.start)))),
-        Some(Err(error)) => Err(scan_error(&error, text)),
-    }
+    Ok(builder.finish()?)
 }
 
 /// The parser ends every block scalar with a newline; PyYAML does not where the file ends without one.
@@ -65,13 +88,13 @@ fn as_written<'t>(event: Event<'t>, text: &str, end: Marker) -> Event<'t> {
     }
 }
 
-fn position(marker: &Marker) -> Position {
-    Position { line: marker.line(), column: marker.col() + 1 }
+fn position(marker: &Marker, indented: &Indented) -> Position {
+    Position { line: marker.line(), column: indented.column(marker.line(), marker.col() + 1) }
 }
 
 /// The parser speaks of tokens; the mistakes people make deserve plainer words.
-fn scan_error(error: &ScanError, text: &str) -> Error {
-    let at = position(error.marker());
+fn scan_error(error: &ScanError, text: &str, indented: &Indented) -> Error {
+    let at = position(error.marker(), indented);
     let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or("");
     let indent = &line[..line.len() - line.trim_start().len()];
     if let Some(tab) = indent.find('\t') {
@@ -80,7 +103,7 @@ fn scan_error(error: &ScanError, text: &str) -> Error {
     }
     let info = error.info();
     let message = if info.contains("unexpected character") {
-        let c = line.chars().nth(at.column - 1).unwrap_or(' ');
+        let c = line.chars().nth(error.marker().col()).unwrap_or(' ');
         format!("a value cannot begin with '{c}': quote it")
     } else if info.contains("mapping values are not allowed") {
         "': ' inside a plain value: quote the value".to_owned()

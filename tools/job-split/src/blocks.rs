@@ -2,12 +2,12 @@
 
 use crate::boot::{self, Boot};
 use crate::calls::{self, Call};
-use crate::definitions::{self, Definition};
 use crate::deploy::{self, Deploy};
 use crate::findings::Findings;
-use crate::read::{Keys, require_text, texts};
+use crate::read::{Keys, place, require_text, texts};
 use crate::rewrite::Rewrite;
 use crate::suggest::suggest;
+use crate::tests::{self, Test};
 use crate::timeouts::{self, Named};
 use mn_yaml::{Entry, Kind, Mapping, Node, Position};
 
@@ -30,6 +30,8 @@ pub struct Block {
     pub timeouts: Named,
     /// How often a failed step is tried, at least 1.
     pub attempts: u64,
+    /// How often all of it is done, at least 1.
+    pub repeat: u64,
     /// Multinode calls bound to its steps.
     pub calls: Vec<Call>,
     /// What of it this version cannot run.
@@ -48,9 +50,9 @@ pub enum Work {
     /// Reach a shell.
     Boot(Boot),
     /// Run tests in it.
-    Test(Vec<Definition>),
-    /// Run this command of the dictionary.
-    Command(String),
+    Test(Test),
+    /// Run this command of the dictionary, named here.
+    Command(String, Position),
     /// Something wrong that has been told.
     Broken,
 }
@@ -94,17 +96,18 @@ fn block(item: &Node, context: &Context, findings: &mut Findings) -> Option<Bloc
     let work = match key.as_str() {
         "deploy" => deploy::read(body, context.rewrites, findings).map(Work::Deploy),
         "boot" => boot::read(body, findings).map(Work::Boot),
-        "test" => definitions::read(body, context.rewrites, findings).map(Work::Test),
-        _ => command(body, *key_position, findings),
+        "test" => test(body, context, findings),
+        _ => command(body, findings),
     };
-    let attempts = attempts(body, findings);
+    check_counts(body, findings);
     Some(Block {
         kind: key.clone(),
         position: *key_position,
         roles,
         timeout,
         timeouts,
-        attempts,
+        attempts: count(body, "failure_retry"),
+        repeat: count(body, "repeat"),
         calls,
         unsupported: findings.take_unsupported(),
         body: body.clone(),
@@ -112,14 +115,21 @@ fn block(item: &Node, context: &Context, findings: &mut Findings) -> Option<Bloc
     })
 }
 
-fn command(body: &Mapping, at: Position, findings: &mut Findings) -> Option<Work> {
+fn test(body: &Mapping, context: &Context, findings: &mut Findings) -> Option<Work> {
+    let test = tests::read(body, context.rewrites, findings)?;
+    if context.only.is_none() {
+        test.tell_multinode(body, findings);
+    }
+    Some(Work::Test(test))
+}
+
+fn command(body: &Mapping, findings: &mut Findings) -> Option<Work> {
     check_keys("a command", body, &["name"], &[], findings);
-    findings.unsupported(at, "action 'command'");
-    require_text(body, "name", findings).map(Work::Command)
+    require_text(body, "name", findings).map(|name| Work::Command(name, place(body, "name")))
 }
 
 /// `failure_retry` and `repeat`, which exclude each other.
-fn attempts(body: &Mapping, findings: &mut Findings) -> u64 {
+fn check_counts(body: &Mapping, findings: &mut Findings) {
     if let (Some(_), Some(entry)) = (body.get("failure_retry"), body.entry("repeat")) {
         findings.error(entry.key_position, "'repeat' and 'failure_retry' exclude each other: remove one");
     }
@@ -129,7 +139,11 @@ fn attempts(body: &Mapping, findings: &mut Findings) -> u64 {
             findings.error(node.position(), format!("'{key}' is {number}: it is at least 1"));
         }
     }
-    let number = body.get("failure_retry").and_then(|node| node.as_int().ok());
+}
+
+/// A number of times, at least 1.
+fn count(body: &Mapping, key: &str) -> u64 {
+    let number = body.get(key).and_then(|node| node.as_int().ok());
     number.and_then(|number| u64::try_from(number).ok()).unwrap_or(1).max(1)
 }
 

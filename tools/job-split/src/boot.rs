@@ -2,8 +2,9 @@
 
 mod console;
 mod login;
+mod transfer;
 
-pub use console::{By, Commands, Console};
+pub use console::{By, Commands, Console, Until};
 
 use crate::blocks::check_keys;
 use crate::findings::Findings;
@@ -44,6 +45,7 @@ impl Boot {
     /// The method as the job names it.
     pub fn method_name(&self) -> &str {
         match &self.method {
+            Method::Console(console) if console.until == Until::Prompt => "bootloader",
             Method::Console(console) => console.by.name(),
             Method::Ssh { .. } => "ssh",
             Method::Other(name) => name,
@@ -55,7 +57,10 @@ impl Boot {
 pub fn read(body: &Mapping, findings: &mut Findings) -> Option<Boot> {
     let name = require_text(body, "method", findings)?;
     let method = match (By::from_name(&name), name.as_str()) {
-        (Some(by), _) => console::read(by, body, findings).map(|console| Method::Console(Box::new(console))),
+        (Some(by), _) => {
+            console::read(by, Until::Shell, body, findings).map(|console| Method::Console(Box::new(console)))
+        }
+        (None, "bootloader") => console::bootloader(body, findings),
         (None, "ssh") => ssh(body, findings),
         (None, other) => {
             let at = place(body, "method");
@@ -67,11 +72,8 @@ pub fn read(body: &Mapping, findings: &mut Findings) -> Option<Boot> {
             Some(Method::Other(other.to_owned()))
         }
     };
-    let needed = match &method {
-        Some(Method::Console(console)) => console.finished.is_empty(),
-        Some(Method::Other(_)) => false,
-        Some(Method::Ssh { .. }) | None => true,
-    };
+    // A board may be only watched, or end at its bootloader.
+    let needed = matches!(&method, Some(Method::Ssh { .. }) | None);
     let prompts = if needed || body.get("prompts").is_some() { prompts(body, findings) } else { Vec::new() };
     let prompts_position = body.entry("prompts").map_or(body.position(), |entry| entry.key_position);
     Some(Boot { prompts, prompts_position, method: method? })

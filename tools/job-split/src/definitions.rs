@@ -1,11 +1,11 @@
-//! Test blocks: the definitions as the job names them.
+//! `definitions` of a test block, as the job names them.
 
-use crate::blocks::check_keys;
 use crate::deploy::{digest, one_of};
 use crate::findings::Findings;
 use crate::read::{Keys, boolean, list, mapping, object, place, require_text, text};
 use crate::rewrite::{Rewrite, rewritten};
 use crate::suggest::suggest;
+use crate::tests::check_reserved;
 use mn_msg::{Object, role};
 use mn_yaml::{Mapping, Node, Position};
 use serde_json::Value;
@@ -71,18 +71,8 @@ pub struct Git {
     recursive: bool,
 }
 
-/// Reads a test block.
+/// Reads the definitions of a test block.
 pub fn read(body: &Mapping, rewrites: &[Rewrite], findings: &mut Findings) -> Option<Vec<Definition>> {
-    let unsupported = ["docker", "interactive", "monitors", "services"];
-    check_keys("a test", body, &["definitions", "name"], &unsupported, findings);
-    if let Some(node) = body.get("timeout").and_then(|node| node.as_map().ok()?.get("skip"))
-        && findings.ok(node.as_bool()) == Some(true)
-    {
-        findings.unsupported(node.position(), "'skip: true' of a test's timeout");
-    }
-    if unsupported.iter().any(|key| body.get(key).is_some()) && body.get("definitions").is_none() {
-        return Some(Vec::new());
-    }
     let node = findings.ok(body.require("definitions"))?;
     let items = findings.ok(node.as_list())?;
     if items.is_empty() {
@@ -135,9 +125,7 @@ fn check_name(name: &str, at: Position, findings: &mut Findings) -> bool {
         findings.error(at, format!("name '{name}' is not of letters, digits, underscores and hyphens"));
         return false;
     }
-    if name == "lava" {
-        findings.error(at, "name 'lava' is reserved: choose another");
-    }
+    check_reserved(name, at, findings);
     true
 }
 

@@ -1,4 +1,4 @@
-//! Deploy blocks: `to: tftp` and `to: ssh`; of other methods the keys are checked.
+//! Deploy blocks: `to: tftp`, `to: overlay` and `to: ssh`; of other methods the keys are checked.
 
 use crate::blocks::check_keys;
 use crate::findings::Findings;
@@ -43,9 +43,16 @@ pub fn read(body: &Mapping, rewrites: &[Rewrite], findings: &mut Findings) -> Op
             check_keys("a deploy to ssh", body, &known, &["firmware", "kernel", "modules", "rootfs"], findings);
             Vec::new()
         }
+        "overlay" => {
+            let known = ["to", "authorize", "connection", "os", "overlay_backend", "protocols"];
+            check_keys("a deploy to overlay", body, &known, &[], findings);
+            Vec::new()
+        }
         other => {
-            let at = place(body, "to");
-            schema::tell_method("deploy", other, schema::deploys(), at, findings);
+            // The boot tells of it.
+            if !schema::is_for_qemu(other) {
+                schema::tell_method("deploy", other, schema::deploys(), place(body, "to"), findings);
+            }
             schema::check_deploy(other, body, findings);
             Vec::new()
         }
@@ -95,6 +102,7 @@ fn resource(name: &str, map: &Mapping, rewrites: &[Rewrite], findings: &mut Find
         install_overlay: boolean(map, "install_overlay", findings),
         prefix: prefix(map, findings),
         uimage: None,
+        append_dtb: None,
     })
 }
 

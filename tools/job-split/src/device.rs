@@ -42,6 +42,7 @@ pub fn read(document: &mn_yaml::Document, device_type: &str, findings: &mut Find
         device_type: own_type,
         connect: connect(root, findings),
         commands: commands(root, findings),
+        undo: undo(root, findings),
         character_delays: character_delays(root, findings),
         target_ip: target.and_then(|map| text(map, "ip", findings)),
         target_mac: target.and_then(|map| text(map, "mac", findings)),
@@ -80,6 +81,11 @@ impl Dictionary {
         self.device.character_delays.get(section).copied().unwrap_or(0)
     }
 
+    /// The names of its commands.
+    pub fn commands(&self) -> impl Iterator<Item = &str> + Clone {
+        self.device.commands.keys().map(String::as_str)
+    }
+
     /// Whether the dictionary has this command.
     pub fn has_command(&self, name: &str) -> bool {
         self.device.commands.contains_key(name)
@@ -103,6 +109,7 @@ impl Dictionary {
         Device {
             connect: None,
             commands: BTreeMap::new(),
+            undo: BTreeMap::new(),
             character_delays: delays(0, 0),
             target_ip: None,
             target_mac: None,
@@ -155,16 +162,32 @@ fn primary(connections: &Mapping, findings: &mut Findings) -> Option<String> {
 fn commands(root: &Mapping, findings: &mut Findings) -> BTreeMap<String, Vec<String>> {
     let mut commands = BTreeMap::new();
     let Some(map) = mapping(root, "commands", findings) else { return commands };
-    for name in ["hard_reset", "power_off", "power_on", "pre_os_command", "pre_power_command"] {
-        if let Some(node) = map.get(name).filter(|node| !node.is_null()) {
-            let mut lines = texts(node, findings);
-            lines.retain(|line| !line.is_empty());
-            if !lines.is_empty() {
-                commands.insert(name.to_owned(), lines);
-            }
+    for entry in at(root, &["commands", "users"]).map(Mapping::entries).unwrap_or_default() {
+        let Some(user) = findings.ok(entry.value.as_map()) else { continue };
+        if findings.ok(user.require("do")).is_some() {
+            commands.extend(lines(user, "do", findings).map(|lines| (entry.key.clone(), lines)));
         }
     }
+    // These come last: a command of the users does not replace one of them.
+    for name in ["hard_reset", "power_off", "power_on", "pre_os_command", "pre_power_command"] {
+        commands.extend(lines(map, name, findings).map(|lines| (name.to_owned(), lines)));
+    }
     commands
+}
+
+/// What undoes the commands of the users, which LAVA calls at a job's end.
+fn undo(root: &Mapping, findings: &mut Findings) -> BTreeMap<String, Vec<String>> {
+    let users = at(root, &["commands", "users"]).map(Mapping::entries).unwrap_or_default();
+    let of = |entry: &mn_yaml::Entry| Some((entry.key.clone(), lines(entry.value.as_map().ok()?, "undo", findings)?));
+    users.iter().filter_map(of).collect()
+}
+
+/// The command lines of a key; none where there is no command.
+fn lines(map: &Mapping, key: &str, findings: &mut Findings) -> Option<Vec<String>> {
+    let node = map.get(key).filter(|node| !node.is_null())?;
+    let mut lines = texts(node, findings);
+    lines.retain(|line| !line.is_empty());
+    Some(lines).filter(|lines| !lines.is_empty())
 }
 
 fn character_delays(root: &Mapping, findings: &mut Findings) -> BTreeMap<String, u64> {

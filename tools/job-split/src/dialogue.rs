@@ -3,9 +3,13 @@
 mod loader;
 mod menu;
 mod power;
+mod script;
 mod shell;
+mod transfer;
 
-use crate::boot::{By, Console};
+pub use script::of_commands as script;
+
+use crate::boot::{By, Console, Until};
 use crate::context;
 use crate::device::{Dictionary, at};
 use crate::findings::Findings;
@@ -60,7 +64,10 @@ pub fn compile(parts: &Parts, job: &mut Findings, board: &mut Findings) -> Vec<S
         steps.extend(loader::interrupt(parts, &method, board));
         steps.extend(loader::commands(parts, &method, job, board));
     }
-    steps.extend(shell::steps(parts, &method, board));
+    if parts.boot.until == Until::Shell {
+        steps.extend(shell::steps(parts, &method, board));
+        steps.extend(transfer::steps(parts));
+    }
     steps
 }
 

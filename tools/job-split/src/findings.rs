@@ -96,7 +96,13 @@ impl Findings {
     /// Something that is valid in LAVA and that no stage of this version can do. The job is kept: it is an
     /// error when a role that needs it is run, and a warning now.
     pub fn unsupported(&mut self, at: Position, what: impl std::fmt::Display) {
-        let text = format!("{what} is not supported by this version");
+        self.unsupported_but(at, what, "");
+    }
+
+    /// The same, with what to do instead; nothing is nothing.
+    pub fn unsupported_but(&mut self, at: Position, what: impl std::fmt::Display, mend: &str) {
+        let colon = if mend.is_empty() { "" } else { ": " };
+        let text = format!("{what} is not supported by this version{colon}{mend}");
         self.warn(at, text.clone());
         self.unsupported.push((at, text));
     }

@@ -71,8 +71,8 @@ pub fn read(options: &Options) -> Result<Input> {
 /// The command line's parameters hold over the job's.
 fn set_parameters(job: &mut Job, params: &[(String, String)]) {
     for block in &mut job.blocks {
-        let Work::Test(definitions) = &mut block.work else { continue };
-        for definition in definitions.iter_mut().filter(|_| !params.is_empty()) {
+        let Work::Test(test) = &mut block.work else { continue };
+        for definition in test.definitions.iter_mut().filter(|_| !params.is_empty()) {
             let parameters = definition.parameters.get_or_insert_default();
             parameters.extend(params.iter().map(|(key, value)| (key.clone(), value.clone().into())));
         }

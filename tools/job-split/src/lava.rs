@@ -22,6 +22,8 @@ pub fn documents(job: &Job, members: &[Member], group: &str, wanted: impl Fn(&Me
     }
     let roles = devices(job, members);
     let mut out = String::new();
+    // Those who only look on are not LAVA's.
+    let members: Vec<&Member> = members.iter().filter(|member| member.counted).collect();
     for (sub_id, member) in members.iter().enumerate().filter(|(_, member)| wanted(member)) {
         let Some(role) = job.roles.iter().find(|role| role.name == member.role) else { continue };
         let values = json!({

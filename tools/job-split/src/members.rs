@@ -16,13 +16,13 @@ pub fn members(roles: &[Role], first: u64) -> Vec<(usize, Member)> {
     for (place, role) in roles.iter().enumerate() {
         let host = match &role.kind {
             Kind::Connection(host) => ids.get(&**host).map(u64::to_string),
-            Kind::Device(_) => None,
+            Kind::Device(_) | Kind::Console(_) => None,
         };
         let first = ids.get(&*role.name).copied().unwrap_or_default();
-        members.extend(
-            (first..first + u64::from(role.count))
-                .map(|id| (place, Member { job_id: id.to_string(), role: role.name.clone(), host: host.clone() })),
-        );
+        members.extend((first..first + u64::from(role.count)).map(|id| {
+            let (role, counted) = (&role.name, role.kind.is_counted());
+            (place, Member { job_id: id.to_string(), role: role.clone(), host: host.clone(), counted })
+        }));
     }
     members
 }
@@ -37,11 +37,16 @@ mod tests {
             Role::bare("guest", 2, Kind::Connection("host".to_owned())),
             Role::bare("idle", 0, Kind::Device("x".to_owned())),
             Role::bare("host", 1, Kind::Device("x".to_owned())),
+            Role::bare("watcher", 1, Kind::Console("host".to_owned())),
         ];
-        let found: Vec<_> = members(&roles, 9)
-            .into_iter()
-            .map(|(place, member)| (place, member.job_id, member.role, member.host))
-            .collect();
+        let members = members(&roles, 9).into_iter();
+        let (counted, watching): (Vec<_>, Vec<_>) = members.partition(|(_, member)| member.counted);
+        assert_eq!(
+            watching.iter().map(|(_, member)| (&*member.job_id, &member.host)).collect::<Vec<_>>(),
+            [("12", &None)]
+        );
+        let found: Vec<_> =
+            counted.into_iter().map(|(place, member)| (place, member.job_id, member.role, member.host)).collect();
         let text = |text: &str| text.to_owned();
         assert_eq!(
             found,

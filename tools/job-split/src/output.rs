@@ -18,6 +18,7 @@ impl List {
             Action::Deploy(deploy) => Some(deploy.to.as_str()),
             _ => None,
         });
+        let method = method.or(facts.console.as_ref().map(|_| "console"));
         self.lines.push_str(&format!("{}\t{}\t{}\n", facts.job_id, facts.role, method.unwrap_or_default()));
     }
 

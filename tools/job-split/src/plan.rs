@@ -1,13 +1,19 @@
 //! The blocks of one role, and what of them cannot be run.
 
 use crate::blocks::{Block, Work};
-use crate::boot::{Boot, Method};
+use crate::boot::{Boot, Method, Until};
 use crate::calls::Call;
 use crate::definitions::Definition;
 use crate::deploy::{CALLER, Deploy};
 use crate::findings::Findings;
 use crate::job::Job;
 use crate::roles::{Kind, Role};
+use crate::schema;
+use crate::tests::Test;
+use mn_yaml::Position;
+
+/// The deploy methods that some role can run.
+const RUN: [&str; 3] = ["tftp", "overlay", "ssh"];
 
 /// What the members of one role do.
 pub struct Plan<'a> {
@@ -24,6 +30,9 @@ pub fn plan<'a>(job: &'a Job, role: &Role, findings: &mut Findings) -> Option<Pl
     if job.blocks.iter().any(|block| block.roles.is_empty()) {
         return None;
     }
+    if let Kind::Console(_) = role.kind {
+        return Some(recording(job, role, blocks, findings));
+    }
     if blocks.is_empty() {
         findings.error(role.position, format!("no action names the role '{}'", role.name));
         return None;
@@ -34,6 +43,7 @@ pub fn plan<'a>(job: &'a Job, role: &Role, findings: &mut Findings) -> Option<Pl
     let mut plan = Plan { blocks, unsupported: Vec::new() };
     findings.take_unsupported();
     plan.check_order(role, findings);
+    plan.check_shells(findings);
     plan.check_methods(role, findings);
     plan.check_calls(findings);
     plan.check_address(role, findings);
@@ -46,6 +56,17 @@ pub fn plan<'a>(job: &'a Job, role: &Role, findings: &mut Findings) -> Option<Pl
         .chain(findings.take_unsupported())
         .collect();
     Some(plan)
+}
+
+/// The plan of a role that records a console: it has nothing to do besides.
+fn recording<'a>(job: &Job, role: &Role, blocks: Vec<&'a Block>, findings: &mut Findings) -> Plan<'a> {
+    findings.take_unsupported();
+    for block in &blocks {
+        findings.unsupported(block.position, format!("a {} of the recording role '{}'", block.kind, role.name));
+    }
+    let told = findings.take_unsupported();
+    let unsupported = [&job.unsupported, &role.unsupported, &told].into_iter().flatten().cloned().collect();
+    Plan { blocks: Vec::new(), unsupported }
 }
 
 impl<'a> Plan<'a> {
@@ -68,35 +89,76 @@ impl<'a> Plan<'a> {
     /// All definitions, in the order in which they run.
     pub fn definitions(&self) -> impl Iterator<Item = &'a Definition> {
         self.blocks.iter().flat_map(|block| match &block.work {
-            Work::Test(definitions) => definitions.as_slice(),
+            Work::Test(test) => test.definitions.as_slice(),
             _ => &[],
         })
     }
 
+    /// The boot that leads to a system, for what is made for its bootloader.
+    pub fn system_boot(&self) -> Option<&'a Boot> {
+        let boots = self.blocks.iter().filter_map(|block| match &block.work {
+            Work::Boot(boot) => Some(boot),
+            _ => None,
+        });
+        let to_system =
+            |boot: &&Boot| !matches!(&boot.method, Method::Console(console) if console.until == Until::Prompt);
+        boots.clone().find(to_system).or(self.boot().map(|(_, boot)| boot))
+    }
+
     fn check_order(&self, role: &Role, findings: &mut Findings) {
-        let fits = |nth: usize, work: &Work| match work {
-            Work::Deploy(_) => nth == 0,
-            Work::Boot(_) => nth == 1,
-            Work::Test(_) => nth >= 2,
-            // These are told already.
-            Work::Command(_) | Work::Broken => true,
+        let order = match role.kind {
+            Kind::Device(_) => "one deploy, then boots, tests and commands",
+            Kind::Connection(_) | Kind::Console(_) => "one deploy, one boot, then tests",
         };
-        let wrong = self.blocks.iter().enumerate().find(|(nth, block)| !fits(*nth, &block.work));
-        let at = match wrong {
-            Some((_, block)) => block.position,
-            None if self.deploy().is_none() || self.boot().is_none() => self.blocks[0].position,
+        let needs_deploy = matches!(role.kind, Kind::Connection(_)) || self.definitions().next().is_some();
+        let at = match self.misplaced(role) {
+            Some(block) => block.position,
+            None if (self.deploy().is_none() && needs_deploy) || self.boot().is_none() => self.blocks[0].position,
             None => return,
         };
-        let text = format!("role '{}': an order of actions other than one deploy, one boot, then tests", role.name);
-        findings.unsupported(at, text);
+        findings.unsupported(at, format!("role '{}': an order of actions other than {order}", role.name));
+    }
+
+    /// The first block that stands where it cannot be run.
+    fn misplaced(&self, role: &Role) -> Option<&'a Block> {
+        let on_device = matches!(role.kind, Kind::Device(_));
+        let (mut deployed, mut booted) = (false, false);
+        self.blocks.iter().copied().find(|block| match &block.work {
+            Work::Deploy(_) => std::mem::replace(&mut deployed, true) || booted,
+            Work::Boot(_) => std::mem::replace(&mut booted, true) && !on_device,
+            Work::Test(_) => !booted,
+            Work::Command(..) | Work::Broken => false,
+        })
+    }
+
+    /// A shell is known by its prompt.
+    fn check_shells(&self, findings: &mut Findings) {
+        let mut shell = None;
+        for block in &self.blocks {
+            match &block.work {
+                Work::Boot(boot) => shell = Some((block, boot)),
+                Work::Test(test) if !test.definitions.is_empty() => {}
+                _ => continue,
+            }
+            let (Some((boot_block, boot)), Work::Test(_)) = (shell, &block.work) else { continue };
+            let Method::Console(console) = &boot.method else { continue };
+            if console.until == Until::Prompt {
+                let text = "definitions run in a system's shell, and this boot ends at the bootloader's prompt";
+                findings.error(boot_block.position, text);
+            } else if boot.prompts.is_empty() && console.finished.is_empty() {
+                findings.error(boot_block.body.position(), "missing key 'prompts'");
+            }
+        }
     }
 
     /// A board is deployed to and booted, a connection is opened.
     fn check_methods(&self, role: &Role, findings: &mut Findings) {
-        let (to, on) = match role.kind {
-            Kind::Device(_) => ("tftp", "on a device"),
-            Kind::Connection(_) => ("ssh", "on a connection"),
+        let (fitting, on) = match role.kind {
+            Kind::Device(_) => (["tftp", "overlay"].as_slice(), "on a device"),
+            Kind::Connection(_) | Kind::Console(_) => (["ssh"].as_slice(), "on a connection"),
         };
+        let by_qemu = self.boot().is_some_and(|(_, boot)| boot.method_name().starts_with("qemu"));
+        let is_told = |to: &str| if schema::is_for_qemu(to) { by_qemu } else { !RUN.contains(&to) };
         let fits = |method: &Method| match method {
             Method::Console(_) => matches!(role.kind, Kind::Device(_)),
             Method::Ssh { .. } => matches!(role.kind, Kind::Connection(_)),
@@ -104,8 +166,9 @@ impl<'a> Plan<'a> {
         };
         for block in &self.blocks {
             let what = match &block.work {
+                Work::Command(..) if !matches!(role.kind, Kind::Device(_)) => "a command".to_owned(),
                 // What no role can run is told already.
-                Work::Deploy(deploy) if deploy.to != to && ["tftp", "ssh"].contains(&&*deploy.to) => {
+                Work::Deploy(deploy) if !fitting.contains(&&*deploy.to) && !is_told(&deploy.to) => {
                     format!("deploy method '{}'", deploy.to)
                 }
                 Work::Boot(boot) if !fits(&boot.method) => format!("boot method '{}'", boot.method_name()),
@@ -147,15 +210,18 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Names of definitions are directories and suites: unique in a role.
+    /// Names of tests are suites, and those of definitions directories: unique in a role.
     fn check_names(&self, findings: &mut Findings) {
-        let mut seen: Vec<&Definition> = Vec::new();
-        for definition in self.definitions() {
-            if let Some(first) = seen.iter().find(|first| first.name == definition.name) {
-                let text = format!("name '{}' is taken by the definition at {}", definition.name, first.position);
-                findings.error(definition.position, text);
+        let mut seen: Vec<(&str, Position)> = Vec::new();
+        let tests = self.blocks.iter().filter_map(|block| match &block.work {
+            Work::Test(test) => Some(test),
+            _ => None,
+        });
+        for (name, at) in tests.flat_map(Test::suites) {
+            if let Some((_, first)) = seen.iter().find(|(known, _)| *known == name) {
+                findings.error(at, format!("name '{name}' is taken by the test at {first}"));
             }
-            seen.push(definition);
+            seen.push((name, at));
         }
     }
 

@@ -90,6 +90,16 @@ pub fn list(map: &Mapping, key: &str, findings: &mut Findings) -> Option<Vec<Str
     Some(texts(node, findings))
 }
 
+/// The mappings of a list that must be there and not be empty.
+pub fn list_of_maps<'a>(map: &'a Mapping, key: &str, findings: &mut Findings) -> Option<Vec<&'a Mapping>> {
+    let node = findings.ok(map.require(key))?;
+    let items = findings.ok(node.as_list())?;
+    if items.is_empty() {
+        findings.error(node.position(), format!("'{key}' is empty"));
+    }
+    Some(items.iter().filter_map(|item| findings.ok(item.as_map())).collect())
+}
+
 /// A regular expression that may be missing; an empty text is none.
 pub fn pattern(map: &Mapping, key: &str, findings: &mut Findings) -> Option<String> {
     let text = text(map, key, findings)?;

@@ -31,6 +31,9 @@ const KEYS: Keys = Keys {
     unsupported: &[],
 };
 
+/// The connection of a role that records another's console.
+const CONSOLE: &str = "console";
+
 /// Of a job without `protocols: lava-multinode`: the name that its one member's role gets.
 pub const ONLY: &str = "host";
 
@@ -88,6 +91,15 @@ pub enum Kind {
     Device(String),
     /// The board of this role's one member, by ssh.
     Connection(String),
+    /// The console of this role's one member, to be recorded; LAVA has no such roles.
+    Console(String),
+}
+
+impl Kind {
+    /// Whether the group waits for its members.
+    pub fn is_counted(&self) -> bool {
+        !matches!(self, Kind::Console(_))
+    }
 }
 
 /// Reads `protocols.lava-multinode`.
@@ -122,7 +134,7 @@ fn role(entry: &Entry, group: Option<u64>, findings: &mut Findings) -> Option<Ro
     let kind = kind(map, findings)?;
     let own = map.get("timeout").and_then(|node| timeouts::read(node, findings));
     Some(Role {
-        start: start(map, &name, findings),
+        start: start(map, &name, findings).filter(|_| kind.is_counted()),
         timeout: group.or(own),
         environment: object(map, "environment", findings),
         context: context::read(map, findings),
@@ -200,7 +212,7 @@ fn kind(map: &Mapping, findings: &mut Findings) -> Option<Kind> {
         (Some(_), None) => require_text(map, "device_type", findings).map(Kind::Device),
         (None, Some(entry)) => {
             let kind = require_text(map, "connection", findings)?;
-            if kind != "ssh" {
+            if !["ssh", CONSOLE].contains(&&*kind) {
                 findings.unsupported(entry.value.position(), format_args!("connection '{kind}'"));
             }
             for key in ["device", "worker"] {
@@ -211,7 +223,8 @@ fn kind(map: &Mapping, findings: &mut Findings) -> Option<Kind> {
                     );
                 }
             }
-            require_text(map, "host_role", findings).map(Kind::Connection)
+            let of = if kind == CONSOLE { Kind::Console } else { Kind::Connection };
+            require_text(map, "host_role", findings).map(of)
         }
     }
 }
@@ -249,7 +262,7 @@ fn check_others(map: &Mapping, findings: &mut Findings) {
         let Ok(role) = entry.value.as_map() else { continue };
         for (key, other) in [("host_role", "expect_role"), ("expect_role", "host_role")] {
             let Some(named) = role.entry(key) else { continue };
-            if role.get(other).is_none() {
+            if role.get(other).is_none() && !records(role) {
                 findings.error(named.key_position, format!("'{key}' without '{other}': give both"));
             }
             let Some(name) = findings.ok(named.value.as_str()) else { continue };
@@ -262,6 +275,11 @@ fn check_others(map: &Mapping, findings: &mut Findings) {
     }
 }
 
+/// Whether a role records another's console: from its first byte, so that it waits for no start.
+fn records(role: &Mapping) -> bool {
+    role.get("connection").is_some_and(|node| node.as_str() == Ok(CONSOLE))
+}
+
 /// A board is one board: the role that hosts connections has one member, and that on a device.
 fn check_host(map: &Mapping, role: &Mapping, findings: &mut Findings) {
     let Some(named) = role.get("host_role") else { return };
@@ -272,7 +290,11 @@ fn check_host(map: &Mapping, role: &Mapping, findings: &mut Findings) {
         let text = format!("a host_role has one member: count is {count}");
         findings.error(place(host, "count"), text);
     }
-    if host.get("device_type").is_none() {
+    if records(role) {
+        if records(host) {
+            findings.error(named.position(), "the host_role of a console is a role that has one of its own");
+        }
+    } else if host.get("device_type").is_none() {
         findings.error(named.position(), "a host_role is a role with a device_type");
     }
 }

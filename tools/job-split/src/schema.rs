@@ -192,6 +192,15 @@ pub fn boots() -> impl Iterator<Item = &'static str> + Clone {
     BOOTS.iter().map(|(name, _)| *name)
 }
 
+/// What to do instead of a boot by LAVA's own QEMU.
+const QEMU: &str = "give QEMU a dictionary as a board, with its start as 'hard_reset' and its serial line as \
+                    'connect', and boot it by 'grub-efi', 'u-boot' or 'minimal'";
+
+/// Whether a deploy method has no other use than a boot method that tells of itself.
+pub fn is_for_qemu(to: &str) -> bool {
+    to == "tmpfs"
+}
+
 /// Tells of a method that this version does not run. One that LAVA does not know either, and that is nearly one
 /// it knows, is a slip of the pen.
 pub fn tell_method(
@@ -203,7 +212,8 @@ pub fn tell_method(
 ) {
     let hint = suggest(method, known.clone());
     if hint.is_empty() || known.clone().any(|name| name == method) {
-        findings.unsupported(at, format_args!("{of} method '{method}'"));
+        let mend = if method.starts_with("qemu") { QEMU } else { "" };
+        findings.unsupported_but(at, format_args!("{of} method '{method}'"), mend);
     } else {
         findings.error(at, format!("unknown {of} method '{method}'{hint}"));
     }

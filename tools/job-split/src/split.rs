@@ -1,9 +1,8 @@
 //! The split: from a job and its dictionaries to one role message per member.
 
 use crate::blocks::{Block, Work};
-use crate::boot::{Boot, By, Method};
+use crate::boot::{Boot, By, Method, Until};
 use crate::cli::Options;
-use crate::definitions::Definition;
 use crate::deploy::Deploy;
 use crate::deps::{self, Moves};
 use crate::device::Dictionary;
@@ -14,10 +13,13 @@ use crate::job::Job;
 use crate::members::members;
 use crate::plan::{Plan, plan};
 use crate::roles::{Kind, Role};
+use crate::suggest::suggest;
+use crate::tests::{OnTimeout, Test};
 use crate::timeouts::{self, BUILT_IN, Named, SCP, SSH, Scope, TFTP};
 use crate::uboot;
 use mn_cli::Result;
 use mn_msg::role::{self, Action, BoundCall, Facts, Group, Member, Start, Step};
+use mn_yaml::Position;
 use std::collections::HashMap;
 
 /// How long a member without a timeout of its own waits for its start, in seconds.
@@ -124,13 +126,13 @@ impl Split<'_> {
             let action = match &block.work {
                 Work::Deploy(deploy) => self.deploy(level, block, deploy, board.as_deref_mut()),
                 Work::Boot(boot) => self.boot(level, block, boot, board.as_deref_mut()),
-                Work::Test(definitions) => {
-                    stage += 1;
-                    let stage = Stage { level, number: stage - 1, first: number };
-                    number += definitions.len();
-                    self.test(&stage, block, definitions, &member.job_id, board.as_deref())
+                Work::Test(test) => {
+                    let place = Stage { level, number: stage, first: number };
+                    stage += usize::from(!test.definitions.is_empty());
+                    number += test.definitions.len();
+                    self.test(&place, block, test, &member.job_id, board.as_deref())
                 }
-                Work::Command(name) => self.command(level, block, name, board.as_deref()),
+                Work::Command(name, at) => self.command(level, block, (name, *at), board.as_deref()),
                 Work::Broken => continue,
             };
             actions.push(action);
@@ -172,7 +174,15 @@ impl Split<'_> {
             started: None,
             staged: None,
             address: None,
-            console: None,
+            console: self.watched(),
+        }
+    }
+
+    /// The console that the role records; other roles get theirs from a holder or a dictionary.
+    fn watched(&self) -> Option<String> {
+        match &self.role.kind {
+            Kind::Console(of) => Some(format!("share:{of}")),
+            Kind::Device(_) | Kind::Connection(_) => None,
         }
     }
 
@@ -202,8 +212,7 @@ impl Split<'_> {
     fn deploy(&mut self, level: String, block: &Block, deploy: &Deploy, mut board: Option<&mut Board>) -> Action {
         let mut resources = deploy.resources.clone();
         if let Some(Board { dictionary: Some(dictionary), findings, .. }) = board.as_deref_mut() {
-            let boot = self.plan.boot().map(|(_, boot)| boot);
-            uboot::add_headers(&mut resources, boot, dictionary, findings);
+            uboot::add_headers(&mut resources, self.plan.system_boot(), dictionary, findings);
         }
         let board = board.as_deref();
         let actions = if deploy.to == "ssh" { SCP.as_slice() } else { &TFTP };
@@ -226,6 +235,7 @@ impl Split<'_> {
 
     fn boot(&mut self, level: String, block: &Block, boot: &Boot, board: Option<&mut Board>) -> Action {
         let actions = match &boot.method {
+            Method::Console(console) if console.until == Until::Prompt => timeouts::boot(By::Ipxe),
             Method::Console(console) => timeouts::boot(console.by),
             Method::Ssh { .. } => &SSH,
             Method::Other(_) => timeouts::boot(By::GrubEfi),
@@ -233,19 +243,30 @@ impl Split<'_> {
         let scope = self.scope(block, board.as_deref());
         let (timeout, timeouts) = (scope.resolve(actions[0]), scope.limits(actions));
         let attempts = self.attempts(block, boot, board.as_deref());
-        let interval = block.body.get("failure_retry_interval").and_then(|node| node.as_int().ok());
         let (host_id, host_key) = match &boot.method {
             Method::Ssh { host_id, host_key, .. } => (Some(host_id.clone()), Some(host_key.clone())),
             Method::Console(_) | Method::Other(_) => (None, None),
         };
+        let mut dialogue = self.dialogue(timeout, block, boot, board);
+        let (mut bootscript, mut transfer_overlay) = (Vec::new(), None);
+        if let Method::Console(console) = &boot.method {
+            if console.script {
+                bootscript = dialogue::script(&mut dialogue);
+            }
+            let has_tests = self.plan.definitions().next().is_some();
+            transfer_overlay = console.transfer.as_ref().filter(|_| has_tests).map(|_| "http".to_owned());
+        }
         Action::Boot(role::Boot {
             level,
             timeout,
             method: boot.method_name().to_owned(),
-            attempts: u32::try_from(attempts).ok().filter(|attempts| *attempts > 1),
-            interval: interval.and_then(|seconds| u64::try_from(seconds).ok()).filter(|_| attempts > 1),
+            bootscript,
+            transfer_overlay,
+            attempts: several(attempts),
+            interval: interval(block).filter(|_| attempts > 1),
+            repeat: several(block.repeat),
             prompts: boot.prompts.clone(),
-            dialogue: self.dialogue(timeout, block, boot, board),
+            dialogue,
             host_id,
             host_key,
             calls: self.calls(block),
@@ -288,45 +309,62 @@ impl Split<'_> {
     }
 
     /// Runs are numbered over all blocks of the role; their identifiers carry the numbers of LAVA's actions.
-    fn test(
-        &mut self,
-        stage: &Stage,
-        block: &Block,
-        definitions: &[Definition],
-        job_id: &str,
-        board: Option<&Board>,
-    ) -> Action {
+    fn test(&mut self, stage: &Stage, block: &Block, test: &Test, job_id: &str, board: Option<&Board>) -> Action {
         let dictionary = board.and_then(|board| board.dictionary.as_ref());
         let level = test_definition_level(dictionary);
         let mut listed = Vec::new();
-        for (number, definition) in (stage.first..).zip(definitions) {
+        for (number, definition) in (stage.first..).zip(&test.definitions) {
             let uuid = format!("{job_id}_1.1.{level}.{}", 4 * number + 1);
             let mut message = definition.message(format!("{number}_{}", definition.name), uuid);
             self.moves.apply(self.place, number, definition, &mut message);
             listed.push(message);
         }
-        let name = if self.job.is_multinode { "multinode-test" } else { "lava-test-shell" };
         Action::Test(role::Test {
             level: stage.level.clone(),
-            timeout: self.scope(block, board).resolve(name),
+            timeout: self.scope(block, board).resolve(test.action(self.job.is_multinode)),
             stage: u32::try_from(stage.number).unwrap_or(u32::MAX),
             definitions: listed,
+            interactive: test.scripts.iter().map(|script| script.message.clone()).collect(),
+            monitors: test.monitors.iter().map(|monitor| monitor.message.clone()).collect(),
+            attempts: several(block.attempts),
+            interval: interval(block).filter(|_| block.attempts > 1),
+            repeat: several(block.repeat),
+            on_timeout: (test.on_timeout == OnTimeout::Skip).then(|| "skip".to_owned()),
             calls: self.calls(block),
             block: self.kept(block),
             timeouts: role::Limits::new(),
         })
     }
 
-    fn command(&self, level: String, block: &Block, name: &str, board: Option<&Board>) -> Action {
+    fn command(&mut self, level: String, block: &Block, (name, at): (&str, Position), board: Option<&Board>) -> Action {
+        let dictionary = board.and_then(|board| board.dictionary.as_ref());
+        if let (Some(dictionary), Kind::Device(_)) = (dictionary, &self.role.kind)
+            && !dictionary.has_command(name)
+        {
+            let hint = suggest(name, dictionary.commands());
+            let text = format!("the dictionary of '{}' has no command '{name}'{hint}", dictionary.hostname());
+            self.findings.error(at, text);
+        }
         let timeout = self.scope(block, board).resolve("user-command");
         Action::Command(role::Command { level, timeout, name: name.to_owned() })
     }
 }
 
+/// A number of times that is more than once.
+fn several(times: u64) -> Option<u32> {
+    u32::try_from(times).ok().filter(|times| *times > 1)
+}
+
+/// Seconds between two attempts, where the block says so.
+fn interval(block: &Block) -> Option<u64> {
+    let interval = block.body.get("failure_retry_interval").and_then(|node| node.as_int().ok());
+    interval.and_then(|seconds| u64::try_from(seconds).ok())
+}
+
 /// A test block among the test blocks of a role.
 struct Stage {
     level: String,
-    /// Its number, from 0.
+    /// How many blocks with definitions come before it.
     number: usize,
     /// The number of its first definition.
     first: usize,

@@ -236,8 +236,16 @@ impl Scope<'_> {
 }
 
 /// Actions of other blocks and methods that LAVA's own dictionaries limit.
-const ELSEWHERE: [&str; 6] =
-    ["finalize", "lava-test-retry", "lava-test-shell", "nfs-deploy", "power-off", "umount-retry"];
+const ELSEWHERE: [&str; 8] = [
+    "finalize",
+    "lava-test-retry",
+    "lava-test-shell",
+    "musca-deploy",
+    "nfs-deploy",
+    "overlay-unpack",
+    "power-off",
+    "umount-retry",
+];
 
 /// A name that is nearly one of an action's holds for nothing.
 fn check_names(map: &Mapping, key: &str, findings: &mut Findings) {
@@ -253,8 +261,17 @@ fn check_names(map: &Mapping, key: &str, findings: &mut Findings) {
     }
 }
 
-/// The actions of a test block.
-const TESTS: [&str; 3] = ["multinode-test", "lava-test-shell", "lava-test-retry"];
+/// The actions of test and command blocks.
+const TESTS: [&str; 8] = [
+    "multinode-test",
+    "lava-test-shell",
+    "lava-test-retry",
+    "lava-test-interactive",
+    "lava-test-interactive-retry",
+    "lava-test-monitor",
+    "lava-test-monitor-retry",
+    "user-command",
+];
 
 fn by_name(named: &Named, name: &str) -> Option<u64> {
     named.iter().find(|(known, _)| known == name).map(|(_, seconds)| *seconds)

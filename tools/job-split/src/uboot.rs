@@ -61,11 +61,6 @@ pub fn booting(board: &Dictionary, resources: &[Resource], findings: &mut Findin
     };
     let deploy = at(root, &["actions", "deploy", "parameters"]);
     let header = deploy.and_then(|map| crate::deploy::one_of(map, "add_header", &["u-boot", "raw"], findings));
-    if let Some(map) = deploy.filter(|map| map.get("append_dtb").is_some())
-        && boolean(map, "append_dtb", findings) == Some(true)
-    {
-        findings.unsupported(crate::read::place(map, "append_dtb"), "'append_dtb: true' of a dictionary");
-    }
     let mut addresses = ADDRESSES.map(|(name, key)| (name, address(own, key)));
     addresses[0].1.as_ref().or_else(|| {
         findings.error(own.position(), format!("missing key 'kernel' in parameters: {command}"));
@@ -93,11 +88,15 @@ pub fn booting(board: &Dictionary, resources: &[Resource], findings: &mut Findin
     Some(Some(booting))
 }
 
-/// Adds to what is fetched the headers that it needs where `boot` is by U-Boot.
+/// Adds to what is fetched the headers and the device tree that it needs where `boot` is by U-Boot.
 pub fn add_headers(resources: &mut [Resource], boot: Option<&Boot>, board: &Dictionary, findings: &mut Findings) {
     let Some(Method::Console(console)) = boot.map(|boot| &boot.method) else { return };
     if console.by != By::UBoot {
         return;
+    }
+    let append = has_dtb_appended(resources, board, findings);
+    if let Some(kernel) = resources.iter_mut().find(|resource| resource.name == "kernel") {
+        kernel.append_dtb = append.then_some(true);
     }
     let Some(Some(booting)) = booting(board, resources, findings) else { return };
     for resource in resources {
@@ -107,6 +106,18 @@ pub fn add_headers(resources: &mut [Resource], boot: Option<&Boot>, board: &Dict
             _ => None,
         };
     }
+}
+
+/// Whether the dictionary says that the kernel is followed by its device tree, in one file.
+fn has_dtb_appended(resources: &[Resource], board: &Dictionary, findings: &mut Findings) -> bool {
+    const KEY: &str = "append_dtb";
+    let deploy = at(&board.root, &["actions", "deploy", "parameters"]);
+    let Some(map) = deploy.filter(|map| boolean(map, KEY, findings) == Some(true)) else { return false };
+    let has = |name: &str| resources.iter().any(|resource| resource.name == name);
+    if has("kernel") && !has("dtb") {
+        findings.error(crate::read::place(map, KEY), "'append_dtb: true' needs a dtb, and the job deploys none");
+    }
+    has("kernel") && has("dtb")
 }
 
 /// An address as it is typed; one that YAML takes for a number is written as U-Boot reads it.

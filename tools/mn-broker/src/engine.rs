@@ -197,7 +197,7 @@ mod tests {
     fn engine(journal: &Place, bounds: Bounds) -> Engine {
         let group = |name: &str, id: &str| Group {
             name: name.into(),
-            members: vec![Listed { job_id: id.into(), role: "r".into(), host: None }],
+            members: vec![Listed { job_id: id.into(), role: "r".into(), host: None, counted: true }],
         };
         let desk = Desk::new(Halls::new(Settings::default()), String::new);
         let groups = vec![group("busy", "1"), group("meek", "2")];

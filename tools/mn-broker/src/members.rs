@@ -1,7 +1,7 @@
 //! The list of members, out of a stream of mn-message(5).
 
 use mn_cli::{Cannot, Error, Result, Status};
-use mn_group::Member;
+use mn_group::{Counted, Member};
 use mn_ipc::Listed;
 use mn_msg::{Kind, Message, Reader, role};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,12 @@ impl Group {
         if bytes > MAX_LIST {
             return Err(format!("its members take {bytes} bytes, at most {MAX_LIST} are allowed"));
         }
-        let member = |each: &Listed| Member { host: each.host.clone(), ..Member::new(&each.job_id, &each.role) };
+        let counted = |each: &Listed| if each.counted { Counted::Yes } else { Counted::Never };
+        let member = |each: &Listed| Member {
+            host: each.host.clone(),
+            counted: counted(each),
+            ..Member::new(&each.job_id, &each.role)
+        };
         Ok(self.members.iter().map(member).collect())
     }
 }
@@ -70,7 +75,7 @@ fn from_role(message: &Message) -> Result<Group> {
     if usize::try_from(group.size) != Ok(group.members.len()) {
         return Err(wrong(&format_args!("its size is {} and it lists {} members", group.size, group.members.len())));
     }
-    let listed = |m: role::Member| Listed { job_id: m.job_id, role: m.role, host: m.host };
+    let listed = |m: role::Member| Listed { job_id: m.job_id, role: m.role, host: m.host, counted: m.counted };
     let group = Group { name: group.name, members: group.members.into_iter().map(listed).collect() };
     group.to_members().map_err(|text| wrong(&text))?;
     Ok(group)
@@ -95,6 +100,7 @@ mod tests {
             job_id: id.into(),
             role: role.into(),
             host: host.map(str::to_owned),
+            counted: true,
         };
         let members = vec![listed("7", "guest", Some("8")), listed("8", "host", None)];
         assert_eq!(group, Group { name: "g".into(), members });

@@ -63,7 +63,7 @@ fn member_object(member: &Member) -> Object {
     if let Some(host) = &member.host {
         object.insert("host".into(), host.as_str().into());
     }
-    if member.counted == Counted::No {
+    if member.counted != Counted::Yes {
         object.insert("counted".into(), false.into());
     }
     object

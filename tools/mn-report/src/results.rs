@@ -2,6 +2,7 @@
 
 use mn_cli::{Cannot, Result};
 use mn_msg::{Decoder, Kind, Message};
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -67,11 +68,31 @@ pub fn read(path: &Path) -> Result<Results> {
     Ok(Results::new(messages(path)?.iter().filter_map(outcome).collect()))
 }
 
-/// The messages themselves, as they came.
+/// The messages themselves, as they came, without the results of attempts that another one has followed.
 ///
 /// # Errors
 /// As [`read`].
 pub fn messages(path: &Path) -> Result<Vec<Message>> {
+    let mut messages = all_messages(path)?;
+    let mut last: HashMap<_, u64> = HashMap::new();
+    for (key, attempt) in messages.iter().filter_map(attempt) {
+        let known = last.entry(key).or_default();
+        *known = attempt.max(*known);
+    }
+    messages.retain(|message| attempt(message).is_none_or(|(key, attempt)| last.get(&key) == Some(&attempt)));
+    Ok(messages)
+}
+
+/// What a result of a block that may be tried several times is of, and in which attempt; the records of LAVA's suite
+/// are told apart by their cases.
+fn attempt(message: &Message) -> Option<([String; 3], u64)> {
+    let attempt = message.data().get("attempt")?.as_u64()?;
+    let suite = message.text("definition");
+    let case = if suite == "lava" { message.text("case") } else { "" };
+    Some(([message.text("job_id"), suite, case].map(str::to_owned), attempt))
+}
+
+fn all_messages(path: &Path) -> Result<Vec<Message>> {
     let mut decoder = Decoder::default();
     let mut messages = Vec::new();
     let mut input = open(path)?;

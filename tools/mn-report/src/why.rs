@@ -26,8 +26,14 @@ struct Ending {
 }
 
 /// What a member says that ends because of another: it may say so before the other's own end is on record.
-const CONSEQUENCES: [&str; 5] =
-    ["lost the board: its member ", ", which left", ", which died", ", which is done", "every other member has"];
+const CONSEQUENCES: [&str; 6] = [
+    "lost the board: its member ",
+    ", which left",
+    ", which died",
+    ", which is done",
+    "every other member has",
+    "lost the other console: ",
+];
 
 impl Ending {
     fn is_consequence(&self) -> bool {
@@ -79,7 +85,7 @@ struct Member<'a> {
     dir: &'a Path,
     who: String,
     id: &'a str,
-    /// The method of its deployment.
+    /// The method of its deployment, or `console`.
     deploy: &'a str,
     messages: &'a [Message],
 }
@@ -134,7 +140,11 @@ impl Member<'_> {
     }
 
     fn holder(&self) -> &'static str {
-        if self.deploy == "ssh" { "ssh-connect" } else { "tftp-stage" }
+        match self.deploy {
+            "ssh" => "ssh-connect",
+            "console" => "job-split",
+            _ => "tftp-stage",
+        }
     }
 
     fn first_failure(&self) -> Option<Ending> {

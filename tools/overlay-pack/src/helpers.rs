@@ -101,11 +101,10 @@ fn probe(facts: &Facts, fact: &str) -> String {
     entry.and_then(|entry| entry.get(fact)).map(python_str).unwrap_or_default()
 }
 
-/// All members, those on another member's board too, a line each.
+/// All members, those on another member's board too, a line each; but nobody who only looks on.
 fn group(facts: &Facts) -> String {
-    let lines: Vec<_> =
-        facts.group.members.iter().map(|member| format!("{}\t{}", member.job_id, member.role)).collect();
-    lines.join("\n")
+    let members = facts.group.members.iter().filter(|member| member.counted);
+    members.map(|member| format!("{}\t{}", member.job_id, member.role)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

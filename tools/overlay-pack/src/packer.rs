@@ -64,14 +64,14 @@ impl Packer {
         Ok(Self { options, run_dir, lab, signals, repositories, archives, written: BTreeSet::new() })
     }
 
-    /// Packs a role's overlay and adds `overlay` to its message. A role without tests needs none.
+    /// Packs a role's overlay and adds `overlay` to its message. A role without definitions needs none.
     ///
     /// # Errors
     /// Status 2 for a definition or message that is wrong, 3 for what cannot be reached, read or
     /// written, 124 when the deploy block's time is up, 128+N when a signal came. Then no archive
     /// is written.
     pub fn pack(&mut self, role: &mut Role) -> Result<()> {
-        if role.tests().next().is_none() {
+        if !role.needs_overlay() {
             return Ok(());
         }
         let (job, name) = self.begin(role)?;
@@ -96,7 +96,7 @@ impl Packer {
     /// # Errors
     /// As [`Packer::pack`].
     pub fn list(&mut self, role: &Role, out: &mut impl Write) -> Result<()> {
-        if role.tests().next().is_none() {
+        if !role.needs_overlay() {
             return Ok(());
         }
         let (job, name) = self.begin(role)?;

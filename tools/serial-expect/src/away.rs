@@ -51,6 +51,11 @@ impl Away {
         self.look.saturating_duration_since(Instant::now())
     }
 
+    /// Has the next look come now.
+    pub fn hurry(&mut self) {
+        self.look = Instant::now();
+    }
+
     /// Looks whether it is there, if a look is due.
     pub fn look(&mut self, place: &Specification) -> Looked {
         if Instant::now() < self.look {

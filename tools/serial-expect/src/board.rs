@@ -7,6 +7,7 @@ use crate::verdict;
 use crate::wires::{Event, Wires};
 use mn_cli::{Error, Result};
 use mn_console::dialogue::{Act, Dialogue};
+use mn_console::expect::Expect;
 use mn_msg::{Held, MemberDir};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +22,16 @@ pub struct Board {
     pub held: Vec<Held>,
     /// Whether it may be on.
     pub touched: bool,
+    /// Whether it has booted.
+    pub up: bool,
+    /// What undoes the commands of its users, by the command's name.
+    pub undo: BTreeMap<String, Vec<Vec<String>>>,
+    /// What is to be undone at the end: the command, and what is written down of it.
+    pub done: Vec<(String, Vec<Held>)>,
 }
+
+/// The commands after which a board may be on.
+const SWITCHES: [&str; 2] = ["hard_reset", "power_on"];
 
 /// How long the reason of a closed console is awaited from the stage before.
 const REASON: Duration = Duration::from_secs(1);
@@ -42,6 +52,7 @@ impl Board {
         wires.stop_switching();
         let how = booted.as_ref().copied().map_err(ToString::to_string);
         wires.mark(&Mark::Booted(how))?;
+        self.up = booted.is_ok();
         booted.map(|()| dialogue.into_unread())
     }
 
@@ -94,6 +105,37 @@ impl Board {
         }
     }
 
+    /// Runs a command that the job names, with the dictionary's words for it; gives what the board printed meanwhile. All
+    /// has to be done by `end`.
+    ///
+    /// # Errors
+    /// Status 3 when it fails, 124 when it takes too long.
+    pub fn command(&mut self, name: &str, wires: &mut Wires, report: &mut Report, end: Duration) -> Result<Vec<u8>> {
+        if SWITCHES.contains(&name) {
+            self.switch(name, wires)?;
+        } else {
+            self.note_undo(name, wires)?;
+            wires.switch(name, self.commands.get(name).cloned().unwrap_or_default(), self.dir.as_ref())?;
+        }
+        let mut unread = Expect::default();
+        let ended = listen(wires, report, &mut unread, end);
+        wires.stop_switching();
+        let late = || Err(Error::timeout(format_args!("cannot run '{name}': the time of its block is up")));
+        ended?.unwrap_or_else(late)?;
+        Ok(unread.take_unread())
+    }
+
+    /// Writes down how a command is undone, before it is run.
+    fn note_undo(&mut self, name: &str, wires: &Wires) -> Result<()> {
+        let Some(undo) = self.undo.get(name) else { return Ok(()) };
+        let held = match &self.dir {
+            Some(dir) if wires.is_live() => power::hold(dir, undo)?,
+            _ => Vec::new(),
+        };
+        self.done.push((name.to_owned(), held));
+        Ok(())
+    }
+
     /// Runs one of the dictionary's commands; before the first it is written down how to switch the board off.
     fn switch(&mut self, name: &str, wires: &mut Wires) -> Result<()> {
         if let (Some(dir), false, true) = (&self.dir, self.touched, wires.is_live()) {
@@ -102,6 +144,37 @@ impl Board {
         self.touched = true;
         wires.switch(name, self.commands.get(name).cloned().unwrap_or_default(), self.dir.as_ref())
     }
+}
+
+/// Keeps what the console prints, until a power command has ended, and then how, or until `until`.
+///
+/// # Errors
+/// When the role cannot go on.
+pub fn listen(
+    wires: &mut Wires,
+    report: &mut Report,
+    unread: &mut Expect,
+    until: Duration,
+) -> Result<Option<Result<()>>> {
+    while wires.now() < until {
+        let (mut ended, mut lost) = (None, None);
+        for event in wires.turn(Some(until))? {
+            match event {
+                Event::Console(bytes) => unread.push(&bytes),
+                Event::Noted(text) => report.warn(&text)?,
+                Event::Switched(how) => ended = Some(how),
+                Event::Closed(reason) => lost = Some(reason),
+                Event::Answer(..) | Event::Drained(_) => {}
+            }
+        }
+        if let Some(reason) = lost {
+            return Err(closed(wires, reason, None));
+        }
+        if ended.is_some() {
+            return Ok(ended);
+        }
+    }
+    Ok(None)
 }
 
 /// The error of a console that closed under the role, with the reason of the stage that held it, if it gives one.

@@ -4,6 +4,7 @@ use mn_cli::{Error, Result};
 use mn_console::reply::{Answer, Sent};
 use mn_console::signal::Request;
 use mn_ipc::{Call, Class, Client, Failure, Incoming, MAX_LINE, Object};
+use mn_msg::role::Member;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, RawFd};
@@ -35,6 +36,13 @@ pub struct Broker {
     client: Client,
     open: BTreeMap<i64, Purpose>,
     timeout: f64,
+    /// A member whose end is to be told.
+    watched: Option<Watched>,
+}
+
+struct Watched {
+    member: Member,
+    gone: bool,
 }
 
 impl Broker {
@@ -45,7 +53,7 @@ impl Broker {
     pub fn join(socket: &Path, job_id: &str, timeout: Duration) -> Result<Broker> {
         let mut client = Client::connect(socket)?;
         client.call(Call::Join { member: job_id.to_owned() })?;
-        Ok(Broker { client, open: BTreeMap::new(), timeout: timeout.as_secs_f64() })
+        Ok(Broker { client, open: BTreeMap::new(), timeout: timeout.as_secs_f64(), watched: None })
     }
 
     /// Makes a call for the board.
@@ -64,6 +72,23 @@ impl Broker {
         self.submit(Call::Drain { timeout: limit.as_secs_f64() }, Purpose::Drain)
     }
 
+    /// Has the end of another member told.
+    ///
+    /// # Errors
+    /// When the broker is lost.
+    pub fn watch(&mut self, member: &Member) -> Result<()> {
+        // First the events, so that none is missed.
+        self.client.call(Call::Watch {})?;
+        let status = self.client.status()?;
+        self.watched = Some(Watched { member: member.clone(), gone: is_gone(&status, &member.job_id) });
+        Ok(())
+    }
+
+    /// The watched member, once, when it has left or died.
+    pub fn gone(&mut self) -> Option<Member> {
+        self.watched.take_if(|watched| watched.gone).map(|watched| watched.member)
+    }
+
     fn submit(&mut self, call: Call, purpose: Purpose) -> std::result::Result<(), Failure> {
         let line = mn_ipc::Request { id: i64::MAX, call: call.clone() }.to_line();
         if line.len() > MAX_LINE {
@@ -74,6 +99,11 @@ impl Broker {
         let id = self.client.submit(call)?;
         self.open.insert(id, purpose);
         Ok(())
+    }
+
+    /// Forgets the board's calls: whoever made them has ended.
+    pub fn forget(&mut self) {
+        self.open.retain(|_, purpose| *purpose == Purpose::Drain);
     }
 
     /// The calls that have ended since.
@@ -96,7 +126,11 @@ impl Broker {
                 Incoming::Error(None, _, text) => {
                     return Err(Error::lab(format_args!("lost the broker: {text}")));
                 }
-                Incoming::Event(_) => {}
+                Incoming::Event(event) => {
+                    if let Some(watched) = &mut self.watched {
+                        watched.gone |= tells_end(&event, &watched.member.job_id);
+                    }
+                }
             }
         }
         Ok(ended)
@@ -116,6 +150,20 @@ impl AsRawFd for Broker {
     fn as_raw_fd(&self) -> RawFd {
         self.client.as_raw_fd()
     }
+}
+
+/// Whether a status has this member as gone.
+fn is_gone(status: &Value, job_id: &str) -> bool {
+    let members = status.get("members").and_then(Value::as_array);
+    let mut members = members.into_iter().flatten();
+    members.any(|member| member["job_id"] == job_id && (member["state"] == "left" || member["state"] == "died"))
+}
+
+/// Whether an event says that this member is gone.
+fn tells_end(event: &Object, job_id: &str) -> bool {
+    let kind = event.get("event").and_then(Value::as_str);
+    let member = event.get("data").and_then(|data| data.get("member")).and_then(Value::as_str);
+    matches!(kind, Some("left" | "died")) && member == Some(job_id)
 }
 
 fn call(request: &Request, timeout: f64) -> Call {
@@ -154,6 +202,16 @@ mod tests {
         let first = Sent { from: "8".into(), data: vec![pair("b", "1"), pair("a", "2")] };
         assert_eq!(messages(&value), [first, Sent { from: "7".into(), data: vec![] }]);
         assert_eq!(messages(&json!({})), []);
+    }
+
+    #[test]
+    fn a_member_is_gone_when_it_has_left_or_died() {
+        let event = |kind: &str| json!({"event": kind, "data": {"member": "8"}}).as_object().unwrap().clone();
+        assert_eq!(["left", "died", "drain"].map(|kind| tells_end(&event(kind), "8")), [true, true, false]);
+        assert!(!tells_end(&event("left"), "7"));
+        let status =
+            |state: &str| json!({"members": [{"job_id": "7", "state": "left"}, {"job_id": "8", "state": state}]});
+        assert_eq!(["died", "joined"].map(|state| is_gone(&status(state), "8")), [true, false]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use mn_cli::{Cannot, Result, reason};
 use nix::errno::Errno;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Child;
@@ -31,6 +32,8 @@ pub struct Console {
     /// Whether the event loop looks at the line now.
     watched: bool,
     away: Option<Away>,
+    /// Why one that is not there will not come any more.
+    given_up: Option<String>,
     /// What is said to a new connection, before it counts.
     playback: Option<Playback>,
     past: Past,
@@ -74,6 +77,7 @@ impl Console {
             watch: None,
             watched: false,
             away,
+            given_up: None,
             playback: None,
             past: Past::default(),
             unread: Vec::new(),
@@ -85,6 +89,7 @@ impl Console {
     /// Has an event loop watch it, also after it has come back.
     pub fn register(&mut self, registry: &Registry, token: Token) -> Result<()> {
         self.watch = Some((registry.try_clone().cannot("watch the console")?, token));
+        self.watched = false;
         self.wake()
     }
 
@@ -181,6 +186,29 @@ impl Console {
         std::mem::take(&mut self.notes)
     }
 
+    /// Says why a console that is not there will not come: it is looked for once more.
+    pub fn give_up(&mut self, why: String) {
+        if let Some(away) = &mut self.away {
+            away.hurry();
+            self.given_up = Some(why);
+        }
+    }
+
+    /// Another member's console that came and went between two looks is on record beside its socket, which a member
+    /// that was killed leaves there.
+    fn open_record(&mut self, why: String) -> Heard {
+        let socket = match &self.place {
+            Specification::Share(socket) => Path::new(socket),
+            _ => return Heard::Closed(Some(why)),
+        };
+        let record = (!socket.exists()).then(|| File::open(socket.with_file_name("console.log")));
+        let Some(Ok(record)) = record else { return Heard::Closed(Some(why)) };
+        // A file is always ready, and no event loop takes it.
+        self.watch = None;
+        self.line = Some(Box::new(record));
+        Heard::Bytes(0)
+    }
+
     /// A serial port that is gone may only have been unplugged, as when its board's own USB port is the console; a
     /// server may begin anew.
     fn lost(&mut self, reason: Option<String>) -> Heard {
@@ -204,10 +232,16 @@ impl Console {
     fn look(&mut self) -> Heard {
         let Some(away) = &mut self.away else { return Heard::Nothing };
         match away.look(&self.place) {
-            Looked::Nothing => Heard::Nothing,
-            Looked::GivenUp(why) => self.give_up(&why),
+            Looked::Nothing => match self.given_up.take() {
+                Some(why) => {
+                    self.away = None;
+                    self.open_record(why)
+                }
+                None => Heard::Nothing,
+            },
+            Looked::GivenUp(why) => self.gone(&why),
             Looked::There(line) => {
-                self.line = Some(line);
+                (self.line, self.given_up) = (Some(line), None);
                 if let Err(error) = self.wake() {
                     return self.refused(Some(error.to_string()));
                 }
@@ -228,12 +262,12 @@ impl Console {
         let why = reason.unwrap_or_else(|| "the server has closed the connection".into());
         self.drop_line();
         match self.away.as_mut().map(|away| away.failed(&self.place, &why)) {
-            Some(Looked::GivenUp(why)) => self.give_up(&why),
+            Some(Looked::GivenUp(why)) => self.gone(&why),
             _ => Heard::Nothing,
         }
     }
 
-    fn give_up(&mut self, why: &str) -> Heard {
+    fn gone(&mut self, why: &str) -> Heard {
         self.away = None;
         Heard::Closed(Some(format!("it did not come back: {why}")))
     }

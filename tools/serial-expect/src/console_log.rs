@@ -6,6 +6,7 @@ use mn_cli::{Cannot, Result};
 use mn_console::script::{Secret, Typed};
 use mn_msg::{MemberDir, now};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, RawFd};
@@ -22,6 +23,8 @@ pub struct ConsoleLog {
     share: Option<Share>,
     entries: Option<File>,
     offset: u64,
+    /// Of what has been heard since it began.
+    digest: Option<Sha256>,
     /// A line that is not yet written to console.jsonl: when and where it began.
     open: Option<(String, u64, Vec<u8>)>,
     /// Bytes for console.log.
@@ -36,7 +39,8 @@ impl ConsoleLog {
         let append = |name| dir.map(|dir| dir.append_to(name)).transpose();
         let (record, entries) = (append("console.log")?, append("console.jsonl")?);
         let offset = record.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |data| data.len());
-        Ok(ConsoleLog { record, share: None, entries, offset, open: None, bytes: Vec::new(), pending: Vec::new() })
+        let (bytes, pending) = (Vec::new(), Vec::new());
+        Ok(ConsoleLog { record, share: None, entries, offset, digest: None, open: None, bytes, pending })
     }
 
     /// Lets others watch at the path `socket`, and type. Without a run directory the record is a file without a name.
@@ -87,8 +91,22 @@ impl ConsoleLog {
         self.offset = offset;
     }
 
+    /// Digests what is heard from now on.
+    pub fn begin_digest(&mut self) {
+        self.digest = Some(Sha256::new());
+    }
+
+    /// The SHA-256 of what was heard since then, in hexadecimal digits.
+    pub fn digest(&mut self) -> Option<String> {
+        let digest = self.digest.take()?.finalize();
+        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// Keeps what the board printed, in memory unless somebody watches: the caller writes it before long.
     pub fn heard(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some(digest) = &mut self.digest {
+            digest.update(bytes);
+        }
         if self.record.is_some() {
             self.bytes.extend_from_slice(bytes);
         }

@@ -160,6 +160,14 @@ impl Live {
         }
     }
 
+    /// Forgets the calls that have not been answered.
+    pub fn forget_calls(&mut self) {
+        self.refused.clear();
+        if let Some(broker) = &mut self.broker {
+            broker.forget();
+        }
+    }
+
     /// Starts a power command.
     ///
     /// # Errors
@@ -205,6 +213,9 @@ impl Live {
         }
         if answer {
             happened.extend(self.answers()?.into_iter().map(ended));
+        }
+        if let Some(member) = self.broker.as_mut().and_then(Broker::gone) {
+            self.console.line.give_up(format!("{} {} has ended without one", member.role, member.job_id));
         }
         Ok(())
     }

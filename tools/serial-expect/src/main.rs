@@ -1,7 +1,9 @@
 //! serial-expect - hold the conversation with a role's console
 
+mod actions;
 mod attach;
 mod away;
+mod blocks;
 mod board;
 mod broker;
 mod busy;
@@ -12,6 +14,7 @@ mod console;
 mod console_log;
 mod echo;
 mod escape;
+mod leftovers;
 mod line;
 mod listener;
 mod live;

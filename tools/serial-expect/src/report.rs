@@ -17,6 +17,8 @@ pub struct Report<'a> {
     seq: u64,
     /// Whether a test has failed.
     failed: bool,
+    /// Which attempt at a block this is, and whether a test had failed before it.
+    attempt: Option<(u32, bool)>,
     last_step: (String, String),
 }
 
@@ -24,12 +26,22 @@ impl<'a> Report<'a> {
     /// For the member of `facts`.
     pub fn new(writer: &'a mut Writer, dir: Option<MemberDir>, facts: &Facts) -> Report<'a> {
         let (job_id, role) = (facts.job_id.clone(), facts.role.clone());
-        Report { writer, dir, job_id, role, seq: 0, failed: false, last_step: Default::default() }
+        Report { writer, dir, job_id, role, seq: 0, failed: false, attempt: None, last_step: Default::default() }
     }
 
     /// Whether a result was `fail`.
     pub fn failed(&self) -> bool {
         self.failed
+    }
+
+    /// What follows is of this attempt at a block; of none when it is over.
+    pub fn begin_attempt(&mut self, number: Option<u32>) {
+        self.attempt = number.map(|number| (number, self.failed));
+    }
+
+    /// The attempt, if this is one, is followed by another that counts in its place.
+    pub fn forgive(&mut self) {
+        self.failed = self.attempt.map_or(self.failed, |(_, before)| before);
     }
 
     /// Writes a result.
@@ -40,6 +52,9 @@ impl<'a> Report<'a> {
         data.insert("role".into(), self.role.as_str().into());
         data.insert("seq".into(), self.seq.into());
         data.insert("at".into(), now().into());
+        if let Some((number, _)) = self.attempt {
+            data.insert("attempt".into(), number.into());
+        }
         self.seq += 1;
         let message = Message::new("result", data);
         if let Some(dir) = &self.dir {

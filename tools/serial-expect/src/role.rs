@@ -13,14 +13,11 @@ use crate::specification::Specification;
 use crate::tape::Tape;
 use crate::upstream::{self, Upstream};
 use crate::wires::{Source, Wires};
-use crate::{power, recording, teardown, tests, verdict};
+use crate::{actions, leftovers, power, recording, teardown, verdict};
 use mn_cli::{Error, Result, Signals, Status};
-use mn_console::dialogue::Dialogue;
-use mn_console::matcher::Patterns;
 use mn_console::pacing::Pacing;
-use mn_console::stage::{Plan, Stage};
-use mn_msg::role::{Device, Facts, Overlay, Test, Work};
-use mn_msg::{Input, MemberDir, Object, Role, RunDir, Writer};
+use mn_msg::role::{Device, Facts, Member, Work};
+use mn_msg::{Input, MemberDir, Role, RunDir, Writer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -51,9 +48,11 @@ pub fn run(options: &Options, mut signals: Signals, run_dir: Option<RunDir>, wri
 /// What is to be done, checked before anything is touched.
 struct Script {
     place: Specification,
+    /// Whose console it is, where it is another member's.
+    watched: Option<Member>,
     pacing: Pacing,
-    dialogue: Option<Dialogue>,
     commands: BTreeMap<String, Vec<Vec<String>>>,
+    undo: BTreeMap<String, Vec<Vec<String>>>,
 }
 
 impl Script {
@@ -67,31 +66,20 @@ impl Script {
         let place =
             place.ok_or_else(|| Error::wrong("cannot find the console: the message has none; name it with '-c'"))?;
         let place = Specification::parse(place)?;
-        let place = if options.replay.is_some() { place } else { recording::resolved(place, role, dir)? };
-        let mut commands = BTreeMap::new();
-        for (name, lines) in device.map(|device| &device.commands).into_iter().flatten() {
-            commands.insert(name.clone(), power::words(name, lines)?);
-        }
-        if role.tests().next().is_some() {
-            overlay(facts)?;
-        }
-        Ok(Script { place, pacing: pacing(options, device)?, dialogue: dialogue(role, &commands)?, commands })
+        let watched = recording::watched(&place, role)?;
+        let place = match &watched {
+            Some(member) if options.replay.is_none() => recording::socket(member, dir)?,
+            _ => place,
+        };
+        let split = |lines: Option<&BTreeMap<String, Vec<String>>>| -> Result<BTreeMap<String, Vec<Vec<String>>>> {
+            let lines = lines.into_iter().flatten();
+            lines.map(|(name, lines)| Ok((name.clone(), power::words(name, lines)?))).collect()
+        };
+        let commands = split(device.map(|device| &device.commands))?;
+        let undo = split(device.map(|device| &device.undo))?;
+        actions::check(role, &commands)?;
+        Ok(Script { place, watched, pacing: pacing(options, device)?, commands, undo })
     }
-}
-
-fn dialogue(role: &Role, commands: &BTreeMap<String, Vec<Vec<String>>>) -> Result<Option<Dialogue>> {
-    let Some(boot) = role.boot().filter(|boot| !boot.dialogue.is_empty()) else { return Ok(None) };
-    for step in &boot.dialogue {
-        if let Work::Power { command } = &step.work
-            && commands.get(command).is_none_or(Vec::is_empty)
-        {
-            return Err(Error::wrong(format_args!("cannot boot the board: its dictionary has no command '{command}'")));
-        }
-    }
-    let none = Object::new();
-    let staged = role.facts().staged.as_ref().unwrap_or(&none);
-    let dialogue = Dialogue::new(boot, staged, delay(role.facts().device.as_ref(), "boot"));
-    Ok(Some(dialogue.map_err(Error::wrong)?))
 }
 
 /// How the console is typed on: as the command line says, or else the dictionary.
@@ -100,16 +88,6 @@ fn pacing(options: &Options, device: Option<&Device>) -> Result<Pacing> {
         return Ok(Pacing::default());
     };
     text.parse().map_err(|why| Error::wrong(format_args!("cannot use the pacing '{text}': {why}")))
-}
-
-fn overlay(facts: &Facts) -> Result<&Overlay> {
-    let missing = || Error::wrong("cannot run the tests: the message has no overlay; put 'overlay-pack' before");
-    facts.overlay.as_ref().ok_or_else(missing)
-}
-
-fn delay(device: Option<&Device>, section: &str) -> Duration {
-    let delay = device.and_then(|device| device.character_delays.get(section));
-    Duration::from_millis(delay.copied().unwrap_or(0))
 }
 
 /// Connects everything, plays the role, and takes all of it down again.
@@ -130,15 +108,13 @@ fn perform(
         }
         None => connect(&script, role, options, signals, upstream, dir.as_ref(), report)?,
     };
-    let mut board = Board { commands: script.commands, dir, held: Vec::new(), touched: false };
-    let boots = script.dialogue.is_some();
-    let booted = boot(script.dialogue, role, &mut board, &mut wires, report);
-    let up = booted.is_ok();
-    let played = match &script.place {
+    let Script { place, commands, undo, .. } = script;
+    let mut board = Board { commands, undo, dir, held: Vec::new(), touched: false, up: false, done: Vec::new() };
+    let played = match &place {
         Specification::Share(_) => recording::run(&mut wires, report),
-        _ => booted.and_then(|unread| run_tests(role, &unread, &mut wires, report)),
+        _ => actions::run(role, &mut board, &mut wires, report),
     };
-    if boots && up && !wires.board_died && worth_draining(&played, facts) {
+    if board.up && !wires.board_died && worth_draining(&played, facts) {
         let drained = teardown::drain(&mut wires, report, options.drain_timeout);
         return finish(played.and(drained), &mut board, &mut wires, report);
     }
@@ -151,20 +127,37 @@ fn connect(
     role: &Role,
     options: &Options,
     signals: Signals,
-    upstream: Upstream,
+    mut upstream: Upstream,
     dir: Option<&MemberDir>,
     report: &mut Report,
 ) -> Result<Wires> {
     let facts = role.facts();
     let title = format!("{} {}", facts.role, facts.job_id);
     let recorder = options.record.as_ref().map(|path| Recorder::create(path, &title)).transpose()?;
-    let broker = join(options, facts)?;
+    let mut broker = join(options, facts)?;
+    if let Specification::Share(_) = script.place {
+        // The console is another member's: it ends with that one, and not with the stage before.
+        upstream.close()?;
+    }
+    if let (Some(broker), Some(member)) = (&mut broker, &script.watched) {
+        broker.watch(member)?;
+    }
     let console = Console::open(&script.place, Duration::from_secs(facts.timeouts.connection))?;
     let mut log = ConsoleLog::open(dir)?;
     share(&mut log, options, dir, report)?;
     let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };
-    let live = Live::new(signals, upstream, broker, Listener::new(console, characters), script.pacing, log.keyboard())?;
+    let mut console = Listener::new(console, characters);
+    if begins_with_power(role) {
+        leftovers::hear_out(&mut console, &mut log)?;
+    }
+    let live = Live::new(signals, upstream, broker, console, script.pacing, log.keyboard())?;
     Wires::new(Source::Live(Box::new(live)), role.job_deadline().remaining(), log, recorder)
+}
+
+/// Whether the board is switched on before anything else.
+fn begins_with_power(role: &Role) -> bool {
+    let first = role.boot().and_then(|boot| boot.dialogue.first());
+    first.is_some_and(|step| matches!(step.work, Work::Power { .. }))
 }
 
 /// Lets others look on: where they are asked to come, or else in the run directory, where a failure is no disaster.
@@ -193,63 +186,6 @@ fn join(options: &Options, facts: &Facts) -> Result<Option<Broker>> {
     }
 }
 
-fn boot(
-    dialogue: Option<Dialogue>,
-    role: &Role,
-    board: &mut Board,
-    wires: &mut Wires,
-    report: &mut Report,
-) -> Result<Vec<u8>> {
-    let Some(dialogue) = dialogue else { return Ok(Vec::new()) };
-    let timeout = role.boot().map_or(0, |boot| boot.timeout);
-    let end = end(wires, timeout);
-    board.boot(dialogue, wires, report, end)
-}
-
-/// When something that may take so many seconds has to be done: the job's own end may come first.
-fn end(wires: &Wires, timeout: u64) -> Duration {
-    wires.job_end.min(wires.now() + Duration::from_secs(timeout))
-}
-
-fn run_tests(role: &Role, unread: &[u8], wires: &mut Wires, report: &mut Report) -> Result<()> {
-    let mut unread = unread;
-    for test in role.tests() {
-        let end = end(wires, test.timeout);
-        let offset = wires.log.offset().saturating_sub(unread.len() as u64);
-        let stage = Stage::new(plan(role, test)?, offset);
-        tests::run(stage, unread, wires, report, end)?;
-        unread = &[];
-    }
-    Ok(())
-}
-
-fn plan(role: &Role, test: &Test) -> Result<Plan> {
-    let facts = role.facts();
-    let overlay = overlay(facts)?;
-    Ok(Plan {
-        job_id: facts.job_id.clone(),
-        stage: test.stage,
-        level: test.level.clone(),
-        directory: overlay.directory.clone(),
-        shell: facts.device.as_ref().map_or_else(|| "/bin/sh".to_owned(), |device| device.shell.clone()),
-        runs: overlay.runs.iter().filter(|run| run.stage == test.stage).cloned().collect(),
-        delay: delay(facts.device.as_ref(), "test"),
-        patience: Duration::from_secs(facts.timeouts.connection),
-        board: firmware(role)?,
-    })
-}
-
-/// What the board's firmware says first after its power has come; none for a role without a board of its own.
-fn firmware(role: &Role) -> Result<Option<Patterns>> {
-    let mut steps = role.boot().map(|boot| boot.dialogue.iter()).into_iter().flatten();
-    let first = steps.find_map(|step| match &step.work {
-        Work::Expect { patterns, .. } => Some(patterns),
-        _ => None,
-    });
-    let patterns = first.map(|patterns| Patterns::new(patterns)).transpose();
-    patterns.map_err(|bad| Error::wrong(format_args!("cannot watch the board: {bad}")))
-}
-
 /// Whether guests may still use the board: not when the lab has failed or the role was told to end.
 fn worth_draining(played: &Result<()>, facts: &Facts) -> bool {
     let guests = facts.group.members.iter().any(|member| member.host.as_ref() == Some(&facts.job_id));
@@ -264,9 +200,10 @@ fn worth_draining(played: &Result<()>, facts: &Facts) -> bool {
 fn finish(played: Result<()>, board: &mut Board, wires: &mut Wires, report: &mut Report) -> Result<()> {
     let signalled = matches!(&played, Err(error) if matches!(error.status(), Status::Signal(_)));
     let off = teardown::power_off(board, wires, report, signalled);
+    let undone = teardown::undo(board, wires, report, signalled);
     let parted = wires.part();
     let mut first = played;
-    for next in [off, parted] {
+    for next in [off, undone, parted] {
         match (&first, next) {
             (Err(_), Err(error)) => drop(report.warn(&error.to_string())),
             (Ok(()), next) => first = next,

@@ -7,7 +7,7 @@ use mn_cli::{Error, Result, Status};
 use serde_json::Value;
 use std::time::Duration;
 
-/// How long the power-off may take.
+/// How long the power-off, or what undoes a command, may take.
 const POWER_OFF: Duration = Duration::from_secs(45);
 
 /// How long the broker's answer may come late.
@@ -56,17 +56,44 @@ pub fn power_off(board: &mut Board, wires: &mut Wires, report: &mut Report, sign
     }
     // A reader that is gone must not keep the board on.
     let _ = report.step("power-off", "switching the board off");
+    see_through("power_off", commands, board, wires, signalled)?;
+    board.held.drain(..).try_for_each(mn_msg::Held::release)
+}
+
+/// Undoes the commands of the dictionary's users that were run, the last first.
+///
+/// # Errors
+/// As [`power_off`], of the first that fails; the others are run all the same.
+pub fn undo(board: &mut Board, wires: &mut Wires, report: &mut Report, signalled: bool) -> Result<()> {
+    let mut outcome = Ok(());
+    while let Some((name, held)) = board.done.pop() {
+        let _ = report.step("undo", &format!("undoing '{name}'"));
+        let lines = board.undo.get(&name).cloned().unwrap_or_default();
+        let undone = see_through(&name, lines, board, wires, signalled)
+            .and_then(|()| held.into_iter().try_for_each(mn_msg::Held::release));
+        outcome = outcome.and(undone);
+    }
+    outcome
+}
+
+/// Runs a command at a role's end, whatever else is lost by now.
+fn see_through(
+    name: &str,
+    commands: Vec<Vec<String>>,
+    board: &Board,
+    wires: &mut Wires,
+    signalled: bool,
+) -> Result<()> {
     let until = wires.now() + POWER_OFF;
     let mut signals = usize::from(signalled);
     // Before the command is there to be cut short: a signal that comes after it has begun counts.
     wires.forget_signals();
-    wires.switch("power_off", commands, board.dir.as_ref())?;
+    wires.switch(name, commands, board.dir.as_ref())?;
     loop {
         match wires.turn(Some(until)) {
             Ok(events) => {
                 if let Some(how) = events.into_iter().find_map(switched) {
-                    how?;
-                    return board.held.drain(..).try_for_each(mn_msg::Held::release);
+                    return how;
                 }
             }
             // Only a second signal cuts this short; what else may be lost by now is of no use any more.
@@ -78,7 +105,8 @@ pub fn power_off(board: &mut Board, wires: &mut Wires, report: &mut Report, sign
             }
         }
         if wires.now() >= until {
-            return Err(Error::timeout(format_args!("cannot run 'power_off': it took over {} s", POWER_OFF.as_secs())));
+            wires.stop_switching();
+            return Err(Error::timeout(format_args!("cannot run '{name}': it took over {} s", POWER_OFF.as_secs())));
         }
     }
 }

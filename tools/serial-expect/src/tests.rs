@@ -1,27 +1,35 @@
-//! A role's test stages, on whatever shell the console leads to.
+//! A role's test blocks, on whatever the console leads to.
 
 use crate::board::closed;
 use crate::mark::Mark;
 use crate::report::Report;
-use crate::verdict;
 use crate::wires::{Event, Wires};
 use mn_cli::Result;
 use mn_console::script::Fault;
-use mn_console::stage::{Act, Stage};
+use mn_console::test::{Act, Test};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Runs one stage. `unread` is what the console printed after the last prompt; all has to be done by `end`.
+/// How a block has ended by itself.
+pub enum Ended {
+    /// To its end.
+    Done,
+    /// Before it, for this reason.
+    Failed(Fault, String),
+}
+
+/// Runs one block. `unread` is what the console printed after the last prompt; all has to be done by `end`.
 ///
 /// # Errors
-/// When the stage cannot go on, with the status that fits; what had begun has then been recorded as failed.
-pub fn run(mut stage: Stage, unread: &[u8], wires: &mut Wires, report: &mut Report, end: Duration) -> Result<()> {
+/// When the role cannot go on, with the status that fits; what had begun has then been recorded as failed.
+pub fn run(test: &mut dyn Test, unread: &[u8], wires: &mut Wires, report: &mut Report, end: Duration) -> Result<Ended> {
     let now = wires.now();
-    let mut acts = VecDeque::from(stage.start(now, end));
-    acts.extend(stage.push(unread, now));
-    let outcome = converse(&mut stage, &mut acts, wires, report);
+    let mut acts = VecDeque::from(test.start(now, end));
+    acts.extend(test.push(unread, now));
+    let outcome = converse(test, &mut acts, wires, report);
+    wires.forget_calls();
     if let Err(error) = &outcome {
-        for act in stage.abort(&error.to_string(), wires.now()) {
+        for act in test.abort(&error.to_string(), wires.now()) {
             if let Act::Record(record) = act {
                 report.record(record)?;
             }
@@ -30,7 +38,7 @@ pub fn run(mut stage: Stage, unread: &[u8], wires: &mut Wires, report: &mut Repo
     outcome
 }
 
-fn converse(stage: &mut Stage, acts: &mut VecDeque<Act>, wires: &mut Wires, report: &mut Report) -> Result<()> {
+fn converse(test: &mut dyn Test, acts: &mut VecDeque<Act>, wires: &mut Wires, report: &mut Report) -> Result<Ended> {
     let mut lost = None;
     loop {
         if !acts.is_empty() {
@@ -50,28 +58,28 @@ fn converse(stage: &mut Stage, acts: &mut VecDeque<Act>, wires: &mut Wires, repo
                     report.step("call", &request.helper())?;
                     wires.ask(number, &request)?;
                 }
-                Act::Done => return Ok(()),
+                Act::Done => return Ok(Ended::Done),
                 Act::Fail(fault, text) => {
                     wires.board_died = fault == Fault::Dead;
-                    return Err(verdict::error(fault, &text));
+                    return Ok(Ended::Failed(fault, text));
                 }
             }
         }
         // What came before the console's end was heard out first: it may have been the end of the stage.
         if let Some(reason) = lost {
-            return Err(closed(wires, reason, stage.last_seen()));
+            return Err(closed(wires, reason, test.last_seen()));
         }
-        let events = wires.turn(stage.next_tick())?;
+        let events = wires.turn(test.next_tick())?;
         let now = wires.now();
         for event in events {
             match event {
-                Event::Console(bytes) => acts.extend(stage.push(&bytes, now)),
+                Event::Console(bytes) => acts.extend(test.push(&bytes, now)),
                 Event::Noted(text) => report.warn(&text)?,
                 Event::Closed(reason) => lost = Some(reason),
-                Event::Answer(number, answer) => acts.extend(stage.answered(number, &answer, now)),
+                Event::Answer(number, answer) => acts.extend(test.answered(number, &answer, now)),
                 Event::Switched(_) | Event::Drained(_) => {}
             }
         }
-        acts.extend(stage.tick(now));
+        acts.extend(test.tick(now));
     }
 }

@@ -185,6 +185,13 @@ impl Wires {
         self.pass(outcome)
     }
 
+    /// Forgets the calls that have not been answered: whoever made them has ended.
+    pub fn forget_calls(&mut self) {
+        if let Source::Live(live) = &mut self.source {
+            live.forget_calls();
+        }
+    }
+
     /// Begins to wait for the guests of this board; false when there is nobody to ask. [`Event::Drained`] is the end.
     ///
     /// # Errors

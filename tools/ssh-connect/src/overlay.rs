@@ -1,25 +1,25 @@
 use crate::command;
-use crate::plan::Plan;
 use crate::ssh::Ssh;
 use crate::watch::Watch;
 use mn_cli::{Cannot, Deadline, Error, Result};
+use mn_msg::role::Overlay;
 use std::fs::File;
 
-/// Copies the overlay to the board, checks its digest there, gives it its name and unpacks it in `/`.
+/// Copies the overlay to `path` on the board, checks its digest there, gives it its name and unpacks it in `/`.
 ///
 /// # Errors
 /// Status 3, with what the board said.
-pub fn install(ssh: &mut Ssh, plan: &Plan<'_>, watch: &mut Watch, deadline: Deadline) -> Result<()> {
-    let (path, file) = (&plan.overlay_path, &plan.overlay.file);
+pub fn install(ssh: &mut Ssh, overlay: &Overlay, path: &str, watch: &mut Watch, deadline: Deadline) -> Result<()> {
+    let file = &overlay.file;
     let input = File::open(file).cannot(format_args!("open '{file}'"))?;
     let what = format!("copy '{file}' to '{path}' on the board");
     let copy = command::run(ssh, watch, deadline, &format!("cat >{path}.part && sha256sum {path}.part"), input)
         .map_err(|trouble| trouble.while_doing(&what))?;
     succeeded(&copy, &what)?;
-    if !has_digest(&copy.output, &plan.overlay.sha256) {
+    if !has_digest(&copy.output, &overlay.sha256) {
         return Err(Error::lab(format_args!(
             "cannot {what}: its sha256 there is not {} but '{}'",
-            plan.overlay.sha256,
+            overlay.sha256,
             first_line(&copy.output)
         )));
     }

@@ -20,8 +20,8 @@ pub struct Plan<'a> {
     pub boot_timeout: Duration,
     /// How to log in.
     pub login: &'a Login,
-    /// What is copied,
-    pub overlay: &'a Overlay,
+    /// What is copied, where the role's tests need it,
+    pub overlay: Option<&'a Overlay>,
     /// and its path on the board.
     pub overlay_path: String,
 }
@@ -45,8 +45,9 @@ impl<'a> Plan<'a> {
             .ok_or_else(|| wrong("no 'lava-wait' is bound to 'prepare-scp-overlay'"))?;
         let named = boot.host_key.as_deref().filter(|key| call.data.contains_key(*key));
         let key = named.or_else(|| call.data.keys().next().map(String::as_str));
-        let overlay =
-            facts.overlay.as_ref().ok_or_else(|| wrong("there is no overlay: 'overlay-pack' comes before"))?;
+        if facts.overlay.is_none() && role.needs_overlay() {
+            return Err(wrong("there is no overlay: 'overlay-pack' comes before"));
+        }
         Ok(Self {
             job_id: &facts.job_id,
             start: facts.start.as_ref(),
@@ -59,7 +60,7 @@ impl<'a> Plan<'a> {
             deploy_timeout: Duration::from_secs(deploy.timeout),
             boot_timeout: Duration::from_secs(boot.timeout),
             login: &device.ssh,
-            overlay,
+            overlay: facts.overlay.as_ref(),
             overlay_path: overlay_path(&facts.job_id, &deploy.overlay_level)
                 .ok_or_else(|| wrong("'overlay_level' is not a level"))?,
         })

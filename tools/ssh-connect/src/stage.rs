@@ -89,8 +89,10 @@ impl Reach<'_> {
         let deadline = job_deadline.min(Deadline::after(plan.boot_timeout));
         self.progress("connect", &format!("logging in to {address}"))?;
         let mut ssh = connect(&target(self.options, &plan, address), self.watch, deadline)?;
-        self.progress("copy", &format!("copying the overlay, {} bytes", plan.overlay.size))?;
-        overlay::install(&mut ssh, &plan, self.watch, deadline)?;
+        if let Some(overlay) = plan.overlay {
+            self.progress("copy", &format!("copying the overlay, {} bytes", overlay.size))?;
+            overlay::install(&mut ssh, overlay, &plan.overlay_path, self.watch, deadline)?;
+        }
         self.progress("shell", "opening a shell")?;
         let relay = Relay::start(&mut ssh, self.watch, deadline)
             .map_err(|trouble| trouble.while_doing(&format!("open a shell at {address}")))?;

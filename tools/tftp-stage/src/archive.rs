@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use mn_cli::{Error, Result};
 
 use crate::copy::Source;
-use crate::plan::Compression;
+use crate::download::Compression;
 
 /// Beginnings of compressed files that this version cannot read.
 const OTHERS: [(&str, &[u8]); 3] = [("xz", b"\xfd7zXZ\0"), ("bzip2", b"BZh"), ("zstd", b"\x28\xb5\x2f\xfd")];

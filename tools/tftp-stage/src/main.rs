@@ -2,10 +2,13 @@
 
 mod address;
 mod archive;
+mod bootscript;
 mod cli;
 mod copy;
+mod download;
 mod fetch;
 mod hold;
+mod http;
 mod keys;
 mod nfs;
 mod plan;

@@ -6,7 +6,7 @@ use mn_cli::{Error, Result};
 use mn_msg::Role;
 use mn_msg::role::{Deploy, Device, Overlay, Resource};
 
-use crate::uimage::Header;
+use crate::download::{Download, What, downloads};
 
 /// Everything that stands in the message and is needed here, checked.
 #[derive(Clone, Debug)]
@@ -23,39 +23,24 @@ pub struct Plan {
     pub modules_into: Targets,
     /// The overlay's archive and where it goes.
     pub overlay: Option<(PathBuf, Target)>,
+    /// The overlay, where the system that has booted fetches it.
+    pub transfer: Option<Overlay>,
+    /// What the deploy block is for.
+    pub to: To,
+    /// The lines of a script for iPXE.
+    pub script: Vec<String>,
     /// The directory in the root that counts, relative; empty: the root itself.
     pub prefix: PathBuf,
     pub ssh: Ssh,
 }
 
-/// A file to fetch.
-#[derive(Clone, Debug)]
-pub struct Download {
-    pub what: What,
-    pub resource: Resource,
-    /// The last component of the address.
-    pub file_name: String,
-    pub compression: Compression,
-    /// What U-Boot wants before it.
-    pub header: Option<Header>,
-}
-
-/// The resources of a tftp deploy.
+/// The methods of a deploy block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    Kernel,
-    Ramdisk,
-    Dtb,
-    NfsRoot,
-    Modules,
-}
-
-/// How a file is to be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// As it comes; archives tell by themselves whether they are compressed.
-    AsIs,
-    Gzip,
+pub enum To {
+    /// The board boots from here.
+    Tftp,
+    /// It has its system, and only gets the overlay.
+    Overlay,
 }
 
 /// One place to lay something in.
@@ -79,30 +64,6 @@ pub enum Ssh {
     Leave,
 }
 
-impl What {
-    /// The resource's name in a job, and its directory under TFTP.
-    pub fn name(self) -> &'static str {
-        match self {
-            What::Kernel => "kernel",
-            What::Ramdisk => "ramdisk",
-            What::Dtb => "dtb",
-            What::NfsRoot => "nfsrootfs",
-            What::Modules => "modules",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        [What::Kernel, What::Ramdisk, What::Dtb, What::NfsRoot, What::Modules]
-            .into_iter()
-            .find(|what| what.name() == name)
-    }
-
-    /// Whether it is served by TFTP as it is, rather than unpacked.
-    pub fn is_file(self) -> bool {
-        matches!(self, What::Kernel | What::Ramdisk | What::Dtb)
-    }
-}
-
 impl Plan {
     /// Reads the role's deploy block.
     ///
@@ -119,22 +80,31 @@ impl Plan {
         let console = device.connect.clone().ok_or_else(|| {
             Error::wrong(format_args!("cannot stage for '{}': its dictionary names no console", device.hostname))
         })?;
-        let deploy = role.deploy().ok_or_else(|| Error::wrong("cannot stage: the role has no deploy block"))?;
-        if deploy.to != "tftp" {
-            return Err(Error::wrong(format_args!("cannot deploy to '{}': only 'tftp' is staged here", deploy.to)));
-        }
-        let resources = downloads(deploy)?;
+        // A board whose bootloader is all that is tested needs no files.
+        let deploy = role.deploy();
+        let to = deploy.map_or(Ok(To::Overlay), to)?;
+        let resources = deploy.map(downloads).transpose()?.unwrap_or_default();
+        let boot = role.boot();
+        let transfer = boot.and_then(|boot| boot.transfer_overlay.as_deref());
         let resource =
             |what| resources.iter().find(|download| download.what == what).map(|download| &download.resource);
         let (root, ramdisk) = (resource(What::NfsRoot), resource(What::Ramdisk));
         Ok(Plan {
             job_id: facts.job_id.clone(),
             console,
-            timeout: deploy.timeout,
+            timeout: deploy.map_or(facts.timeouts.job, |deploy| deploy.timeout),
             modules_into: modules_into(resource(What::Modules), root, ramdisk)?,
-            overlay: facts.overlay.as_ref().map(|overlay| overlay_into(overlay, root, ramdisk)).transpose()?.flatten(),
+            overlay: match &facts.overlay {
+                // Its transfer is place enough.
+                Some(_) if transfer.is_some() && root.is_none() && ramdisk.is_none() => None,
+                Some(overlay) => overlay_into(overlay, root, ramdisk)?,
+                None => None,
+            },
+            transfer: transfer.map(|method| by_transfer(method, facts.overlay.as_ref())).transpose()?,
+            to,
+            script: boot.map(|boot| boot.bootscript.clone()).unwrap_or_default(),
             prefix: prefix(root)?,
-            ssh: ssh(deploy, root)?,
+            ssh: deploy.map_or(Ok(Ssh::Leave), |deploy| ssh(deploy, root))?,
             device,
             resources,
         })
@@ -145,6 +115,7 @@ impl Plan {
         let name = match (download.header, download.what) {
             (Some(_), What::Kernel) => "uImage".to_owned(),
             (Some(_), _) => format!("{}.uboot", download.staged_name()),
+            (None, _) if download.with_dtb => "kernel-dtb".to_owned(),
             (None, _) => download.staged_name().to_owned(),
         };
         format!("{}/{}/{name}", self.job_id, download.what.name())
@@ -156,51 +127,24 @@ impl Plan {
     }
 }
 
-impl Download {
-    fn new(resource: &Resource) -> Result<Self> {
-        let what = What::from_name(&resource.name).ok_or_else(|| {
-            Error::wrong(format_args!("cannot stage resource '{}': this version does not support it", resource.name))
-        })?;
-        // A query is no part of a name.
-        let path = resource.url.split(['?', '#']).next().unwrap_or_default();
-        let file_name = path.rsplit('/').next().unwrap_or_default();
-        if file_name.is_empty() || file_name == ".." || file_name == "." {
-            return Err(Error::wrong(format_args!("cannot fetch '{}': the address names no file", resource.url)));
-        }
-        let compression = match (what, resource.compression.as_deref()) {
-            // A bootloader hands the ramdisk on as it is, and the kernel unpacks it.
-            (What::Ramdisk, _) | (_, None) => Compression::AsIs,
-            (_, Some("gz")) => Compression::Gzip,
-            (_, Some(other)) => {
-                return Err(Error::wrong(format_args!(
-                    "cannot unpack '{}': this version does not support compression '{other}'",
-                    resource.url
-                )));
-            }
-        };
-        let header = resource.uimage.as_ref().map(|image| Header::new(image, what)).transpose()?;
-        Ok(Download { what, resource: resource.clone(), file_name: file_name.to_owned(), compression, header })
-    }
-
-    /// The name under which the file is staged: without the suffix of the compression that was taken off.
-    pub fn staged_name(&self) -> &str {
-        match (self.compression, self.file_name.rsplit_once('.')) {
-            (Compression::Gzip, Some((stem, _))) if !stem.is_empty() => stem,
-            _ => &self.file_name,
+fn to(deploy: &Deploy) -> Result<To> {
+    match deploy.to.as_str() {
+        "tftp" => Ok(To::Tftp),
+        "overlay" => Ok(To::Overlay),
+        other => {
+            Err(Error::wrong(format_args!("cannot deploy to '{other}': only 'tftp' and 'overlay' are staged here")))
         }
     }
 }
 
-fn downloads(deploy: &Deploy) -> Result<Vec<Download>> {
-    let mut downloads: Vec<Download> = Vec::new();
-    for resource in &deploy.resources {
-        let download = Download::new(resource)?;
-        if downloads.iter().any(|other| other.what == download.what) {
-            return Err(Error::wrong(format_args!("cannot stage resource '{}' twice", resource.name)));
+fn by_transfer(method: &str, overlay: Option<&Overlay>) -> Result<Overlay> {
+    match overlay {
+        _ if method != "http" => {
+            Err(Error::wrong(format_args!("cannot transfer the overlay by '{method}': only 'http' is known")))
         }
-        downloads.push(download);
+        None => Err(Error::wrong("cannot transfer the overlay: the message has none; put 'overlay-pack' before")),
+        Some(overlay) => Ok(overlay.clone()),
     }
-    Ok(downloads)
 }
 
 /// Modules go wherever there is a place that does not refuse them.
@@ -226,7 +170,7 @@ fn overlay_into(
         (None, Some(ramdisk)) => (ramdisk, Target::Ramdisk),
         (None, None) => {
             return Err(Error::wrong(
-                "cannot lay the overlay into anything: the job has neither nfsrootfs nor ramdisk",
+                "cannot lay the overlay into anything: the job has neither nfsrootfs nor ramdisk, and no transfer_overlay",
             ));
         }
     };
@@ -256,49 +200,8 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn download(value: Value) -> Result<Download> {
-        Download::new(&serde_json::from_value(value).unwrap())
-    }
-
     fn resource(value: Value) -> Resource {
         serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn a_suffix_goes_with_the_compression_it_names() {
-        let staged = |url: &str, compression: Value| {
-            download(json!({ "name": "kernel", "url": url, "compression": compression }))
-                .unwrap()
-                .staged_name()
-                .to_owned()
-        };
-        assert_eq!(staged("http://h/vmlinuz.gz", json!("gz")), "vmlinuz");
-        assert_eq!(staged("http://h/vmlinuz", json!("gz")), "vmlinuz");
-        assert_eq!(staged("http://h/vmlinuz.gz", Value::Null), "vmlinuz.gz");
-        assert_eq!(staged("http://h/vmlinuz?x=a/b", Value::Null), "vmlinuz");
-    }
-
-    #[test]
-    fn a_ramdisk_is_never_decompressed() {
-        let ramdisk = download(json!({ "name": "ramdisk", "url": "http://h/initrd.xz", "compression": "xz" })).unwrap();
-        assert_eq!((ramdisk.compression, ramdisk.staged_name()), (Compression::AsIs, "initrd.xz"));
-    }
-
-    #[test]
-    fn what_cannot_be_staged_is_named() {
-        let error = |value| download(value).unwrap_err().to_string();
-        assert_eq!(
-            error(json!({ "name": "tee", "url": "http://h/tee" })),
-            "cannot stage resource 'tee': this version does not support it"
-        );
-        assert_eq!(
-            error(json!({ "name": "kernel", "url": "http://h/k.xz", "compression": "xz" })),
-            "cannot unpack 'http://h/k.xz': this version does not support compression 'xz'"
-        );
-        assert_eq!(
-            error(json!({ "name": "kernel", "url": "http://h/" })),
-            "cannot fetch 'http://h/': the address names no file"
-        );
     }
 
     #[test]

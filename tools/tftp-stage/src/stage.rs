@@ -13,13 +13,14 @@ use serde_json::Value;
 
 use crate::cli::{Options, Servers};
 use crate::copy::{self, Source};
+use crate::download::{Compression, Download, What};
 use crate::fetch::{Fetched, Fetcher};
-use crate::plan::{Compression, Download, Plan, Ssh, Target, What};
+use crate::plan::{Plan, Ssh, Target, To};
 use crate::root::Root;
 use crate::stop::Stop;
 use crate::unpack;
 use crate::world::World;
-use crate::{archive, keys, ramdisk};
+use crate::{archive, bootscript, keys, ramdisk};
 
 /// The directory below RUNDIR/ID that TFTP serves.
 const TFTP_DIRECTORY: &str = "tftp";
@@ -57,12 +58,17 @@ impl Stage {
             self.fill_root(root, &files)?;
         }
         self.extend_ramdisk(&tftp, &files)?;
+        self.append_dtb(&tftp)?;
         self.add_headers(&tftp)?;
+        let mut staged = self.placeholders(root.as_deref());
+        staged.extend(self.write_script(&tftp, &staged)?);
         if self.options.servers == Servers::Own {
-            self.world().serve(self.address, &tftp, root.as_deref())?;
+            let files = (self.plan.to == To::Tftp).then_some(tftp.as_path());
+            self.world().serve(self.address, files, root.as_deref())?;
             self.say("serve", &format!("serving at {}", self.address));
         }
-        self.placeholders(root.as_deref())
+        staged.extend(self.offer_overlay()?);
+        Ok(staged)
     }
 
     fn fetch(&self) -> Result<Files<'_>> {
@@ -148,6 +154,46 @@ impl Stage {
         Ok(())
     }
 
+    /// For a kernel that looks for its device tree behind itself.
+    fn append_dtb(&self, tftp: &Path) -> Result<()> {
+        let kernel = self.plan.resources.iter().find(|download| download.with_dtb);
+        let (Some(kernel), Some(dtb)) = (kernel, self.plan.download(What::Dtb)) else { return Ok(()) };
+        let [kernel, dtb] = [kernel, dtb].map(|download| tftp.join(self.plan.tftp_path(download)));
+        let what = || format!("put '{}' behind '{}'", dtb.display(), kernel.display());
+        let mut output = File::options().append(true).open(&kernel).cannot(what())?;
+        std::io::copy(&mut File::open(&dtb).cannot(what())?, &mut output).cannot(what())?;
+        self.say("dtb", "kernel: put the device tree behind it");
+        Ok(())
+    }
+
+    /// Writes the script for iPXE, if there is one; gives the placeholder for it.
+    fn write_script(&self, tftp: &Path, staged: &Object) -> Result<Object> {
+        if self.plan.script.is_empty() {
+            return Ok(Object::new());
+        }
+        let name = format!("{}/{}", self.plan.job_id, bootscript::NAME);
+        let path = tftp.join(&name);
+        let what = || format!("write '{}'", path.display());
+        std::fs::create_dir_all(path.parent().unwrap_or(tftp)).cannot(what())?;
+        std::fs::write(&path, bootscript::text(&self.plan.script, staged)).cannot(what())?;
+        self.say("script", "wrote the script for iPXE");
+        Ok([("BOOTSCRIPT".to_owned(), name.into())].into_iter().collect())
+    }
+
+    /// Serves the overlay to the system that fetches it; gives the placeholders of the commands for that.
+    fn offer_overlay(&self) -> Result<Object> {
+        let Some(overlay) = &self.plan.transfer else { return Ok(Object::new()) };
+        if self.options.servers == Servers::Others {
+            return Err(Error::wrong("cannot let the board fetch its overlay without '--serve'"));
+        }
+        let file = Path::new(&overlay.file);
+        let url = self.world().offer(self.address, file)?;
+        self.say("serve", &format!("offering the overlay as {url}"));
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let values = [("OVERLAY", name), ("OVERLAY_URL", url), ("OVERLAY_DIRECTORY", overlay.directory.clone())];
+        Ok(values.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    }
+
     /// The last that is done to a file: a header has the checksum of all that follows.
     fn add_headers(&self, tftp: &Path) -> Result<()> {
         for download in &self.plan.resources {
@@ -158,7 +204,7 @@ impl Stage {
         Ok(())
     }
 
-    fn placeholders(&self, root: Option<&Path>) -> Result<Object> {
+    fn placeholders(&self, root: Option<&Path>) -> Object {
         let address = self.address.to_string();
         let path = |what| self.plan.download(what).map_or(Value::Null, |file| self.plan.tftp_path(file).into());
         let root = root.map(|root| root.join(&self.plan.prefix));
@@ -181,7 +227,7 @@ impl Stage {
         ] {
             staged.insert(name.to_owned(), value);
         }
-        Ok(staged)
+        staged
     }
 
     fn hold(&self, name: &str) -> Result<PathBuf> {

@@ -9,7 +9,7 @@ use mn_cli::{Cannot, Error, Result};
 use mn_msg::role::UImage;
 
 use crate::copy::{self, Source};
-use crate::plan::What;
+use crate::download::What;
 use crate::stop::Stop;
 
 /// Architectures by mkimage's names, and U-Boot's numbers for them.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use mn_cli::{Cannot, Error, Result};
 use mn_msg::{Held, MemberDir};
 
-use crate::{nfs, tftp};
+use crate::{http, nfs, tftp};
 
 /// Directories and servers; what is left of them is undone by [`World::release`] and only there, so that a
 /// defect which kills the process leaves the paper on which the undo stands.
@@ -18,6 +18,7 @@ pub struct World {
     directories: Vec<(PathBuf, Held)>,
     tftp: Option<tftp::Server>,
     nfs: Option<nfs::Server>,
+    http: Option<http::Server>,
 }
 
 impl World {
@@ -40,16 +41,29 @@ impl World {
         Ok(path)
     }
 
-    /// Serves `files` by TFTP and `root`, if there is one, by NFS.
+    /// Serves `files` by TFTP and `root` by NFS, as far as they are there.
     ///
     /// # Errors
     /// Status 3 when a port cannot be had.
-    pub fn serve(&mut self, address: Ipv4Addr, files: &Path, root: Option<&Path>) -> Result<()> {
-        self.tftp = Some(tftp::Server::start(address, files)?);
+    pub fn serve(&mut self, address: Ipv4Addr, files: Option<&Path>, root: Option<&Path>) -> Result<()> {
+        if let Some(files) = files {
+            self.tftp = Some(tftp::Server::start(address, files)?);
+        }
         if let Some(root) = root {
             self.nfs = Some(nfs::Server::start(address, root)?);
         }
         Ok(())
+    }
+
+    /// Serves `file` by HTTP; gives its address.
+    ///
+    /// # Errors
+    /// Status 3 when it cannot be read or the address is not this machine's.
+    pub fn offer(&mut self, address: Ipv4Addr, file: &Path) -> Result<String> {
+        let server = http::Server::start(address, file)?;
+        let url = server.url();
+        self.http = Some(server);
+        Ok(url)
     }
 
     /// Undoes everything: servers first, then what they served.
@@ -57,6 +71,7 @@ impl World {
     /// # Errors
     /// Status 3 for the first thing that could not be undone; the others are undone all the same.
     pub fn release(&mut self) -> Result<()> {
+        self.http = None;
         self.nfs = None;
         self.tftp = None;
         let mut result = Ok(());

@@ -66,10 +66,7 @@ impl Dialogue {
     pub(super) fn expire(&mut self, now: Duration, acts: &mut Vec<Act>) {
         let after = whole_seconds(now.saturating_sub(self.step.began));
         let whole = if self.end < self.step.end { ", and the boot's time is up" } else { "" };
-        let seen = match self.lines.last() {
-            Some(line) => format!("last seen: '{line}'"),
-            None => "the console was silent".to_owned(),
-        };
+        let seen = self.lines.seen();
         let text = match &self.wait {
             Some(wait) => format!("waited for {} in vain, {after} s{whole}; {seen}", wait.what),
             None => format!("timed out after {after} s{whole}; {seen}"),

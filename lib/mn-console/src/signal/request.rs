@@ -57,7 +57,11 @@ impl Request {
         format!("multinode-{}-{}", self.word(), self.id()).to_lowercase()
     }
 
-    pub(super) fn parse(word: &str, body: &str) -> Result<Request, String> {
+    /// Reads the body of a request of this word, `SEND`.
+    ///
+    /// # Errors
+    /// When it has too few words, or too many.
+    pub fn parse(word: &str, body: &str) -> Result<Request, String> {
         let words: Vec<&str> = body.split_whitespace().collect();
         let bad =
             || Err(format!("'<LAVA_{word} {}>' is no multinode request", crate::lines::readable(body.as_bytes())));

@@ -14,6 +14,7 @@ fn stage() -> Stage {
             delay: Duration::ZERO,
             patience: Duration::from_secs(30),
             board: Some(Patterns::new(&["The default boot selection"]).unwrap()),
+            earlier: 0,
         },
         0,
     )

@@ -1,6 +1,6 @@
 //! The blocks of a role: deploy, boot, test and command.
 
-use super::{Definition, Resource, Step};
+use super::{Resource, Step, Test};
 use crate::Object;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -79,40 +79,27 @@ pub struct Boot {
     /// Seconds between two attempts; none is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<u64>,
+    /// How often the boot is done, in all; none is once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<u32>,
     /// What a shell's prompt matches.
     #[serde(default)]
     pub prompts: Vec<String>,
     /// The steps; none for the method `ssh`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dialogue: Vec<Step>,
+    /// The lines of a script that iPXE fetches, with placeholders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bootscript: Vec<String>,
+    /// `http` when the system that has booted fetches the overlay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer_overlay: Option<String>,
     /// Of the method `ssh`: the message that holds the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_id: Option<String>,
     /// Of the method `ssh`: its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<String>,
-    /// Multinode calls bound to a step.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<BoundCall>,
-    /// The block as the job has it, where this version cannot run all of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub block: Option<Object>,
-    /// Actions of the block that have another limit than the block.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub timeouts: Limits,
-}
-
-/// A test block.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Test {
-    /// The number of the block.
-    pub level: String,
-    /// The limit of the block, in seconds.
-    pub timeout: u64,
-    /// The number of the block among the test blocks, from 0.
-    pub stage: u32,
-    /// In the order in which they run.
-    pub definitions: Vec<Definition>,
     /// Multinode calls bound to a step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<BoundCall>,

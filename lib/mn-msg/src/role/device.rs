@@ -16,9 +16,12 @@ pub struct Device {
     /// The console; not of a secondary connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<String>,
-    /// `hard_reset`, `power_off`: command lines; not of a secondary connection.
+    /// `hard_reset`, `power_off`, and those of its users: command lines; not of a secondary connection.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub commands: BTreeMap<String, Vec<String>>,
+    /// What undoes a command of its users, by the command's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undo: BTreeMap<String, Vec<String>>,
     /// `boot`, `test`: milliseconds between typed characters.
     #[serde(default)]
     pub character_delays: BTreeMap<String, u64>,

@@ -36,6 +36,9 @@ pub struct Resource {
     /// Of a kernel or a ramdisk that U-Boot takes with a header: that header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uimage: Option<UImage>,
+    /// Of a kernel: whether the device tree is put behind it, in the same file; it is not unless this says true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub append_dtb: Option<bool>,
 }
 
 /// The header that U-Boot's bootm wants before a file; mkimage(1) writes the same.

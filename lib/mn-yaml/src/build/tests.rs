@@ -32,6 +32,20 @@ fn style_and_position_are_kept() {
 }
 
 #[test]
+fn lines_of_a_quoted_value_need_no_indentation() {
+    // As PyYAML 6 reads them.
+    let text = "a:\n    k: '\n'\n    m: \"x\ny z\\\n  w\\\"\"\n    n: ['it''s\n b', c]\n";
+    assert_eq!(value(text), json!({"a": {"k": " ", "m": "x y zw\"", "n": ["it's b", "c"]}}));
+    let root = parse(b"a:\n  - ['x\ny', z]\n").unwrap().root;
+    let list = root.as_map().unwrap().get("a").unwrap().as_list().unwrap();
+    assert_eq!(list[0].as_list().unwrap()[1].position().to_string(), "3:5");
+    assert!(error("a:\n  b: 'x\n---\n  y'\n").starts_with("2:6: not YAML: "));
+    assert!(error("a:\n  b: 'x\ny\n").starts_with("2:6: "));
+    let many = "a:\n".to_owned() + &"  - 'x\ny'\n".repeat(101);
+    assert_eq!(error(&many), "202:5: every line of this value must be indented deeper than its key");
+}
+
+#[test]
 fn keys_that_are_no_text_print_as_python_prints_them() {
     assert_eq!(
         value("on: 1\n~: 2\n010: 3\n1.50: 4\n'on': 5\n"),

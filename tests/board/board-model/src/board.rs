@@ -1,9 +1,11 @@
 use crate::fault::Fault;
+use crate::grub_session::From;
+use crate::kernel::Image;
+use crate::loader::Outcome;
 use crate::model::{Firmware, Model};
 use crate::screen::Screen;
-use crate::session::{self, Outcome};
-use crate::uefi::{self, Entry};
-use crate::{kernel, leash, uboot_session};
+use crate::uefi::Uefi;
+use crate::{barebox_session, grub_session, ipxe_session, kernel, leash, uboot_session};
 use mn_cli::{Cannot, Result, Status};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::unistd::pause;
@@ -17,31 +19,32 @@ pub fn run(model: &Model) -> Result<Status> {
     if faults.contains(&Fault::Silent) {
         hang();
     }
+    let mut uefi = Uefi::default();
     if model.firmware == Firmware::Uefi {
-        uefi::say_hello(&mut screen)?;
+        uefi.say_hello(&mut screen)?;
     }
     loop {
         let outcome = match model.firmware {
-            Firmware::Uefi => from_menu(&mut screen, faults)?,
+            Firmware::Uefi => uefi.run(&mut screen, faults)?,
             Firmware::UBoot => uboot_session::run(&mut screen, faults)?,
+            Firmware::Grub => grub_session::run(&mut screen, From::Disk, faults)?,
+            Firmware::Barebox => barebox_session::run(&mut screen, faults)?,
+            Firmware::Ipxe => ipxe_session::run(&mut screen, faults)?,
+            Firmware::Disk => from_disk(&mut screen)?,
         };
         match outcome {
             Outcome::Firmware => {}
             Outcome::Restart => restart(RebootMode::RB_AUTOBOOT)?,
             Outcome::Halt => restart(RebootMode::RB_POWER_OFF)?,
-            Outcome::Linux(arguments) => return kernel::boot(screen, &arguments, faults),
+            Outcome::Linux(image) => return kernel::boot(screen, &image, model),
         }
     }
 }
 
-/// What is chosen in the firmware's menu, and how it ended.
-fn from_menu(screen: &mut Screen, faults: &[Fault]) -> Result<Outcome> {
-    let entry = uefi::choose(screen)?;
-    if entry != Entry::PxeGrub || faults.contains(&Fault::NoGrub) {
-        uefi::say_failed(screen, entry)?;
-        return Ok(Outcome::Firmware);
-    }
-    session::run(screen, faults)
+fn from_disk(screen: &mut Screen) -> Result<Outcome> {
+    screen.say_lines("Board model BIOS\nBooting from Hard Disk...\n")?;
+    let arguments = "console=ttyS0,115200n8 root=/dev/sda1 rw".to_owned();
+    Ok(Outcome::Linux(Image { arguments, ramdisk: None }))
 }
 
 /// Does nothing more until the power goes.

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use crate::tftp::NetFile;
 
 /// A line typed at GRUB's prompt.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,13 +13,6 @@ pub enum Command {
     Exit,
     Reboot,
     Halt,
-}
-
-/// A file as GRUB names one on the network: `(tftp,ADDRESS)/PATH`.
-#[derive(Debug, PartialEq, Eq)]
-pub struct NetFile {
-    pub server: Ipv4Addr,
-    pub path: String,
 }
 
 const MODULES: &[&str] = &["echo", "efinet", "gzio", "linux", "net", "normal", "tftp"];
@@ -48,6 +41,7 @@ pub fn parse(line: &str) -> Result<Command, String> {
     })
 }
 
+/// A file as GRUB names one on the network: `(tftp,ADDRESS)/PATH`.
 fn file(name: &str) -> Result<NetFile, String> {
     if name.is_empty() {
         return Err("error: filename expected.".to_owned());
@@ -66,6 +60,7 @@ fn file(name: &str) -> Result<NetFile, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     #[test]
     fn a_kernel_line_is_a_file_and_its_arguments() {

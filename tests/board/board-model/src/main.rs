@@ -1,9 +1,13 @@
 //! board-model - a board without an emulator
 //!
-//! The dialogue of a mustang on a console socket: UEFI, its boot menu, GRUB with a real TFTP client, and then the
-//! staged root directory as a container; or that of a BeagleBone with U-Boot. For tests of a whole job that take seconds where an emulator takes a minute.
+//! The dialogue of a mustang on a console socket: UEFI, its menus, GRUB with a real TFTP client, and then the staged
+//! root directory or ramdisk as a container; or that of boards with U-Boot, GRUB, barebox, iPXE, or a system on their
+//! disk. For tests of a whole job that take seconds where an emulator takes a minute.
 
+mod barebox;
+mod barebox_session;
 mod board;
+mod boot_manager;
 mod buffer;
 mod cable;
 mod cli;
@@ -12,9 +16,14 @@ mod control;
 mod fault;
 mod groups;
 mod grub;
+mod grub_session;
+mod initramfs;
+mod ipxe;
+mod ipxe_session;
 mod kernel;
 mod leash;
 mod line;
+mod loader;
 mod machine;
 mod model;
 mod packet;
@@ -23,7 +32,6 @@ mod power;
 mod root;
 mod screen;
 mod serve;
-mod session;
 mod tftp;
 mod uboot;
 mod uboot_session;

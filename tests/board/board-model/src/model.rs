@@ -1,5 +1,7 @@
 use crate::fault::Fault;
 use clap::{Args, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Which board this is.
 #[derive(Clone, Debug, Args)]
@@ -7,6 +9,9 @@ pub struct Model {
     /// What runs before Linux
     #[arg(long, value_name = "NAME", default_value = "uefi")]
     pub firmware: Firmware,
+    /// The root directory of the system on the board's disk
+    #[arg(long, value_name = "DIR")]
+    pub disk: Option<PathBuf>,
     /// Let something go wrong; may be given more than once
     #[arg(long = "fault", value_name = "NAME")]
     pub faults: Vec<Fault>,
@@ -19,13 +24,23 @@ pub enum Firmware {
     Uefi,
     /// A BeagleBone Black: U-Boot.
     UBoot,
+    /// A machine whose disk has GRUB.
+    Grub,
+    /// A board with barebox.
+    Barebox,
+    /// A machine that boots from the network by iPXE.
+    Ipxe,
+    /// A board that boots from its disk and asks nobody.
+    Disk,
 }
 
 impl Model {
     /// The same board on the command line of a process of its own.
-    pub fn arguments(&self) -> Vec<String> {
-        let firmware = self.firmware.to_possible_value().map(|value| value.get_name().to_owned());
-        let faults = self.faults.iter().flat_map(|fault| ["--fault".to_owned(), fault.name()]);
-        ["--firmware".to_owned(), firmware.unwrap_or_default()].into_iter().chain(faults).collect()
+    pub fn arguments(&self) -> Vec<OsString> {
+        let firmware = self.firmware.to_possible_value().map(|value| value.get_name().into());
+        let mut arguments = vec!["--firmware".into(), firmware.unwrap_or_default()];
+        arguments.extend(self.faults.iter().flat_map(|fault| ["--fault".into(), fault.name().into()]));
+        arguments.extend(self.disk.iter().flat_map(|disk| ["--disk".into(), disk.into()]));
+        arguments
     }
 }

@@ -54,6 +54,30 @@ impl Screen {
         Ok(None)
     }
 
+    /// Reads a line of at most `limit` characters; each is echoed as `echo` says for the number of those before it.
+    pub fn line(&mut self, limit: usize, echo: impl Fn(usize, char) -> String) -> Result<String> {
+        let mut line = String::new();
+        loop {
+            match self.key()? {
+                b'\r' | b'\n' => return Ok(line),
+                0x08 | 0x7f if line.pop().is_some() => self.say("\x08 \x08")?,
+                key @ b' '..=b'~' if line.len() < limit => {
+                    let key = char::from(key);
+                    self.say(&echo(line.len(), key))?;
+                    line.push(key);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A line of at most 1023 characters, echoed as it is typed, and the end of it.
+    pub fn plain_line(&mut self) -> Result<String> {
+        let line = self.line(1023, |_, key| key.to_string())?;
+        self.say_lines("\n")?;
+        Ok(line)
+    }
+
     /// Gives the line over to Linux, with the settings of a fresh terminal.
     pub fn into_terminal(self) -> Result<File> {
         tcsetattr(&self.tty, SetArg::TCSADRAIN, &self.cooked).cannot("set the terminal up")?;

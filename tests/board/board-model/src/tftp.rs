@@ -1,4 +1,4 @@
-use crate::grub::NetFile;
+use crate::fault::Fault;
 use crate::packet::{self, Packet};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -12,8 +12,18 @@ pub enum Failure {
     Network,
 }
 
-/// Fetches a file.
-pub fn fetch(file: &NetFile) -> Result<Vec<u8>, Failure> {
+/// A file on a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetFile {
+    pub server: Ipv4Addr,
+    pub path: String,
+}
+
+/// Fetches a file, or fails to with the fault for it.
+pub fn fetch(file: &NetFile, faults: &[Fault]) -> Result<Vec<u8>, Failure> {
+    if faults.contains(&Fault::TftpError) {
+        return Err(Failure::Timeout);
+    }
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(|_| Failure::Network)?;
     socket.set_read_timeout(Some(Duration::from_secs(1))).map_err(|_| Failure::Network)?;
     let mut transfer = Transfer {

@@ -124,9 +124,11 @@ fn hexadecimal(text: &str) -> Result<u64, String> {
 pub const KERNEL: u8 = 2;
 pub const RAMDISK: u8 = 3;
 
+/// The size of that header.
+pub const HEADER: usize = 64;
+
 /// Whether a file has the header of this kind of file, and both checksums of it are right.
 pub fn is_uimage(bytes: &[u8], kind: u8) -> bool {
-    const HEADER: usize = 64;
     let Some((header, data)) = bytes.split_at_checked(HEADER) else { return false };
     let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let mut blank = header.to_vec();

@@ -1,10 +1,10 @@
 use crate::cable::BOARD;
 use crate::fault::Fault;
-use crate::grub::NetFile;
+use crate::kernel::Image;
+use crate::loader::{After, Outcome};
 use crate::screen::Screen;
-use crate::session::Outcome;
-use crate::tftp::{self, Failure};
-use crate::uboot::{Booting, Command, Environment, How, KERNEL, RAMDISK, is_uimage};
+use crate::tftp::{self, Failure, NetFile};
+use crate::uboot::{Booting, Command, Environment, HEADER, How, KERNEL, RAMDISK, Ramdisk, is_uimage};
 use mn_cli::Result;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,17 +36,11 @@ struct Session<'a> {
     memory: BTreeMap<u64, Vec<u8>>,
 }
 
-/// What follows a command.
-enum After {
-    Prompt,
-    Leave(Outcome),
-}
-
 impl Session<'_> {
     fn run(mut self) -> Result<Outcome> {
         loop {
             self.screen.say(PROMPT)?;
-            let line = self.read_line()?;
+            let line = self.screen.plain_line()?;
             match self.environment.parse(&line) {
                 Ok(command) => {
                     if let After::Leave(outcome) = self.execute(command)? {
@@ -54,26 +48,6 @@ impl Session<'_> {
                     }
                 }
                 Err(error) => self.screen.say_lines(&format!("{error}\n"))?,
-            }
-        }
-    }
-
-    /// Reads a line of at most 1023 characters, which U-Boot's own limit is, and echoes it.
-    fn read_line(&mut self) -> Result<String> {
-        const LIMIT: usize = 1023;
-        let mut line = String::new();
-        loop {
-            match self.screen.key()? {
-                b'\r' | b'\n' => {
-                    self.screen.say_lines("\n")?;
-                    return Ok(line);
-                }
-                0x08 | 0x7f if line.pop().is_some() => self.screen.say("\x08 \x08")?,
-                key @ b' '..=b'~' if line.len() < LIMIT => {
-                    line.push(char::from(key));
-                    self.screen.say(&char::from(key).to_string())?;
-                }
-                _ => {}
             }
         }
     }
@@ -108,11 +82,7 @@ impl Session<'_> {
             "Using ethernet@4a100000 device\nTFTP from server {server}; our IP address is {BOARD}\n\
              Filename '{path}'.\nLoad address: {address:#x}\nLoading: "
         ))?;
-        let result = match self.faults.contains(&Fault::TftpError) {
-            true => Err(Failure::Timeout),
-            false => tftp::fetch(&NetFile { server, path: path.to_owned() }),
-        };
-        match result {
+        match tftp::fetch(&NetFile { server, path: path.to_owned() }, self.faults) {
             Ok(bytes) => {
                 let size = bytes.len();
                 self.environment.set("filesize", Some(format!("{size:x}")));
@@ -128,18 +98,25 @@ impl Session<'_> {
     }
 
     fn boot(&mut self, booting: &Booting) -> Result<After> {
-        if let Err(error) = self.check(booting) {
-            self.screen.say_lines(&format!("{error}\n"))?;
-            return Ok(After::Prompt);
-        }
+        let ramdisk = match self.check(booting) {
+            Ok(ramdisk) => ramdisk.map(<[u8]>::to_vec),
+            Err(error) => {
+                self.screen.say_lines(&format!("{error}\n"))?;
+                return Ok(After::Prompt);
+            }
+        };
         self.screen.say_lines("\nStarting kernel ...\n\n")?;
-        Ok(After::Leave(Outcome::Linux(self.environment.get("bootargs").unwrap_or_default().to_owned())))
+        let arguments = self.environment.get("bootargs").unwrap_or_default().to_owned();
+        Ok(After::Leave(Outcome::Linux(Image { arguments, ramdisk })))
     }
 
-    /// What was loaded is what the command needs; the error is U-Boot's.
-    fn check(&self, booting: &Booting) -> std::result::Result<(), String> {
-        let at = |address: &u64| self.memory.get(address).map(Vec::as_slice).unwrap_or_default();
-        let kernel = at(&booting.kernel);
+    fn at(&self, address: u64) -> &[u8] {
+        self.memory.get(&address).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What was loaded is what the command needs: gives the ramdisk, without its header. The error is U-Boot's.
+    fn check(&self, booting: &Booting) -> std::result::Result<Option<&[u8]>, String> {
+        let kernel = self.at(booting.kernel);
         match booting.how {
             How::Bootm if !is_uimage(kernel, KERNEL) => {
                 return Err("Wrong Image Format for bootm command\nERROR: can't get kernel image!".to_owned());
@@ -148,18 +125,22 @@ impl Session<'_> {
             How::Booti if kernel.is_empty() => return Err("Bad Linux ARM64 Image magic!".to_owned()),
             _ => {}
         }
-        if let Some(ramdisk) = booting.ramdisk
-            && ramdisk.size.is_none()
-            && !is_uimage(at(&ramdisk.address), RAMDISK)
+        if let Some(dtb) = booting.dtb
+            && !self.at(dtb).starts_with(&[0xd0, 0x0d, 0xfe, 0xed])
         {
-            return Err("Wrong Ramdisk Image Format\nRamdisk image is corrupt or invalid".to_owned());
+            let error = "ERROR: Did not find a cmdline Flattened Device Tree\nCould not find a valid device tree";
+            return Err(error.to_owned());
         }
-        match &booting.dtb {
-            Some(dtb) if !at(dtb).starts_with(&[0xd0, 0x0d, 0xfe, 0xed]) => {
-                Err("ERROR: Did not find a cmdline Flattened Device Tree\nCould not find a valid device tree"
-                    .to_owned())
-            }
-            _ => Ok(()),
+        booting.ramdisk.map(|place| self.ramdisk(place)).transpose()
+    }
+
+    fn ramdisk(&self, place: Ramdisk) -> std::result::Result<&[u8], String> {
+        let bytes = self.at(place.address);
+        let size = place.size.and_then(|size| usize::try_from(size).ok());
+        match size {
+            None if is_uimage(bytes, RAMDISK) => Ok(&bytes[HEADER..]),
+            Some(size) if size > 0 && size <= bytes.len() => Ok(&bytes[..size]),
+            _ => Err("Wrong Ramdisk Image Format\nRamdisk image is corrupt or invalid".to_owned()),
         }
     }
 }

@@ -1,58 +1,142 @@
+use crate::boot_manager;
+use crate::fault::Fault;
+use crate::grub_session::{self, From};
+use crate::kernel::Image;
+use crate::loader::Outcome;
 use crate::screen::Screen;
+use crate::tftp::{self, NetFile};
 use mn_cli::Result;
 use std::time::Duration;
 
-/// What the firmware can start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
-    LocalErpGrub,
+/// The firmware of a mustang: what it can start.
+pub struct Uefi {
+    pub entries: Vec<Entry>,
+}
+
+/// An entry of the boot menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub label: String,
+    pub starts: Starts,
+}
+
+/// What an entry starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// GRUB from the disk.
+    LocalGrub,
+    /// GRUB from the network.
     PxeGrub,
     Shell,
+    Kernel(Kernel),
 }
 
-impl Entry {
-    /// In the order of the menu. The network boot is not the first: who wants it has to choose it.
-    const MENU: [(Self, &str); 3] =
-        [(Self::LocalErpGrub, "Local ERP Grub"), (Self::PxeGrub, "LAVA PXE Grub"), (Self::Shell, "EFI Internal Shell")];
-
-    fn label(self) -> &'static str {
-        Self::MENU.iter().find(|(entry, _)| *entry == self).map_or("", |(_, label)| label)
-    }
+/// A kernel by TFTP, as it is described in the boot manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    pub file: NetFile,
+    pub initrd: Option<NetFile>,
+    pub fdt: Option<NetFile>,
+    pub arguments: String,
 }
 
-/// The firmware's greeting.
-pub fn say_hello(screen: &mut Screen) -> Result<()> {
-    screen.say("\x1b[2J\x1b[1;1H")?;
-    screen.say_lines("Board model UEFI firmware, 8 processors, 16384 MiB\n")
-}
+/// The other lines of the boot menu.
+const MORE: [&str; 3] = ["Boot Manager", "Reboot", "Shutdown"];
 
-/// Counts down to the default and gives the entry to start: that default, or after a key what is chosen in the menu.
-pub fn choose(screen: &mut Screen) -> Result<Entry> {
-    for seconds in (1..=10).rev() {
-        screen.say(&format!("\rThe default boot selection will start in {seconds:>3} seconds"))?;
-        if screen.key_within(Duration::from_secs(1))?.is_some() {
-            return choose_in_menu(screen);
+impl Default for Uefi {
+    /// The network boot is not the first: who wants it has to choose it. The last is what an earlier job has left.
+    fn default() -> Self {
+        let entry = |label: &str, starts| Entry { label: label.to_owned(), starts };
+        Self {
+            entries: vec![
+                entry("Local ERP Grub", Starts::LocalGrub),
+                entry("LAVA PXE Grub", Starts::PxeGrub),
+                entry("EFI Internal Shell", Starts::Shell),
+                entry("LAVA nfs test image", Starts::Shell),
+            ],
         }
     }
-    Ok(Entry::MENU[0].0)
 }
 
-/// What is said when an entry has nothing to start.
-pub fn say_failed(screen: &mut Screen, entry: Entry) -> Result<()> {
-    screen.say_lines(&format!("\nBoot Failed. {}\n", entry.label()))
+impl Uefi {
+    /// The firmware's greeting.
+    pub fn say_hello(&self, screen: &mut Screen) -> Result<()> {
+        screen.say("\x1b[2J\x1b[1;1H")?;
+        screen.say_lines("Board model UEFI firmware, 8 processors, 16384 MiB\n")
+    }
+
+    /// Counts down to the default entry and starts that, or after a key what is chosen in the menu.
+    pub fn run(&mut self, screen: &mut Screen, faults: &[Fault]) -> Result<Outcome> {
+        for seconds in (1..=10).rev() {
+            screen.say(&format!("\rThe default boot selection will start in {seconds:>3} seconds"))?;
+            if screen.key_within(Duration::from_secs(1))?.is_some() {
+                return self.menu(screen, faults);
+            }
+        }
+        self.start(0, screen, faults)
+    }
+
+    fn menu(&mut self, screen: &mut Screen, faults: &[Fault]) -> Result<Outcome> {
+        loop {
+            let labels = self.entries.iter().map(|entry| entry.label.as_str()).chain(MORE);
+            let chosen = choose(screen, labels, "Start: ")?;
+            match chosen.checked_sub(self.entries.len()) {
+                None => return self.start(chosen, screen, faults),
+                Some(0) => boot_manager::run(screen, &mut self.entries)?,
+                Some(1) => return Ok(Outcome::Restart),
+                Some(_) => return Ok(Outcome::Halt),
+            }
+        }
+    }
+
+    fn start(&self, at: usize, screen: &mut Screen, faults: &[Fault]) -> Result<Outcome> {
+        let entry = &self.entries[at];
+        match &entry.starts {
+            Starts::LocalGrub => return grub_session::run(screen, From::Disk, faults),
+            Starts::PxeGrub if !faults.contains(&Fault::NoGrub) => {
+                return grub_session::run(screen, From::Network, faults);
+            }
+            Starts::Kernel(kernel) => match kernel.fetch(faults) {
+                Ok(image) => {
+                    screen.say_lines("\nLoaded: LinuxImage\n")?;
+                    return Ok(Outcome::Linux(image));
+                }
+                Err(path) => screen.say_lines(&format!("\nTFTP Error: cannot load '{path}'\n"))?,
+            },
+            Starts::PxeGrub | Starts::Shell => {}
+        }
+        screen.say_lines(&format!("\nBoot Failed. {}\n", entry.label))?;
+        Ok(Outcome::Firmware)
+    }
 }
 
-fn choose_in_menu(screen: &mut Screen) -> Result<Entry> {
+impl Kernel {
+    /// Fetches everything; the error is the path of what did not come.
+    fn fetch(&self, faults: &[Fault]) -> std::result::Result<Image, String> {
+        let fetch = |file: &NetFile| tftp::fetch(file, faults).map_err(|_| file.path.clone());
+        fetch(&self.file)?;
+        self.fdt.as_ref().map(fetch).transpose()?;
+        let ramdisk = self.initrd.as_ref().map(fetch).transpose()?;
+        Ok(Image { arguments: self.arguments.clone(), ramdisk })
+    }
+}
+
+/// Draws a numbered menu and reads a choice; gives its place, counted from 0.
+pub fn choose<'a>(screen: &mut Screen, labels: impl Iterator<Item = &'a str>, prompt: &str) -> Result<usize> {
+    let mut count = 0;
     screen.say_lines("\n")?;
-    for (n, (_, label)) in Entry::MENU.iter().enumerate() {
-        screen.say_lines(&format!("[{}] {label}\n", n + 1))?;
+    for (n, label) in labels.enumerate() {
+        // The colours of each line, as the firmware's terminal sets them.
+        screen.say_lines(&format!("\x1b[1m\x1b[37m\x1b[40m[{}] {label}\x1b[0m\x1b[37m\x1b[40m\n", n + 1))?;
+        count = n + 1;
     }
     loop {
-        screen.say("Start: ")?;
+        screen.say(prompt)?;
         let typed = read_number(screen)?;
-        match pick(&typed) {
-            Some(entry) => return Ok(entry),
-            None => screen.say_lines(&format!("\nInvalid selection '{typed}'\n"))?,
+        screen.say_lines("\n")?;
+        match pick(&typed, count) {
+            Some(at) => return Ok(at),
+            None => screen.say_lines(&format!("Invalid selection '{typed}'\n"))?,
         }
     }
 }
@@ -72,9 +156,9 @@ fn read_number(screen: &mut Screen) -> Result<String> {
     }
 }
 
-fn pick(typed: &str) -> Option<Entry> {
-    let n: usize = typed.parse().ok()?;
-    Entry::MENU.get(n.checked_sub(1)?).map(|(entry, _)| *entry)
+fn pick(typed: &str, count: usize) -> Option<usize> {
+    let at = typed.parse::<usize>().ok()?.checked_sub(1)?;
+    (at < count).then_some(at)
 }
 
 #[cfg(test)]
@@ -82,9 +166,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_menu_counts_from_one() {
-        assert_eq!(pick("2"), Some(Entry::PxeGrub));
-        assert_eq!(pick("0"), None);
-        assert_eq!(pick("4"), None);
+    fn a_menu_counts_from_one() {
+        assert_eq!(pick("2", 3), Some(1));
+        assert_eq!(pick("0", 3), None);
+        assert_eq!(pick("4", 3), None);
     }
 }

@@ -27,6 +27,7 @@ impl<'a> Advice<'a> {
     /// Gives all of it; `moved` says that packages of guests are installed by their host.
     pub fn give(&mut self, moved: Packages) {
         self.unfollowed();
+        self.recordings();
         self.roles();
         self.unheard();
         self.keys();
@@ -79,16 +80,28 @@ impl<'a> Advice<'a> {
         }
     }
 
+    /// What a LAVA server does not know.
+    fn recordings(&mut self) {
+        for role in self.job.roles.iter().filter(|role| !role.kind.is_counted()) {
+            let text = format!("'{}' records a console: a LAVA server refuses such a role", role.name);
+            self.tell(Level::Note, role.position, text, Vec::new());
+        }
+    }
+
     /// Names of roles in calls.
     fn roles(&mut self) {
         for (_, step) in self.steps() {
             let Kind::WaitAll(Some(name)) = &step.act.kind else { continue };
-            if self.job.roles.iter().any(|role| role.name == *name) {
-                continue;
-            }
-            let hint = suggest(name, self.job.roles.iter().map(|role| role.name.as_str()));
+            let text = match self.job.roles.iter().find(|role| role.name == *name) {
+                Some(role) if role.kind.is_counted() => continue,
+                Some(_) => format!("role '{name}' records a console and sends nothing"),
+                None => {
+                    let hint = suggest(name, self.job.roles.iter().map(|role| role.name.as_str()));
+                    format!("role '{name}' does not exist{hint}")
+                }
+            };
             let level = if step.act.certain { self.level } else { Level::Warning };
-            self.tell(level, step.at, format!("role '{name}' does not exist{hint}"), Vec::new());
+            self.tell(level, step.at, text, Vec::new());
         }
     }
 

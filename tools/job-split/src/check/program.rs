@@ -11,6 +11,7 @@ use crate::job::Job;
 use crate::plan::Plan;
 use crate::roles::Role;
 use crate::timeouts::BUILT_IN;
+use mn_msg::role::ScriptCall;
 use mn_yaml::{Kind as Shape, Node, Position, Style};
 use std::collections::HashMap;
 use std::path::Path;
@@ -43,6 +44,8 @@ pub enum Maker {
     Action,
     /// A test definition, by its number in the role.
     Test(usize),
+    /// An interactive script.
+    Script,
 }
 
 /// What the members of a role do, and what the checker knows of them.
@@ -57,7 +60,9 @@ pub struct Doings<'a> {
 
 /// The doings of every role that has members; `mirrors` is overlay-pack's cache.
 pub fn doings<'a>(job: &'a Job, plans: &'a [Option<Plan<'a>>], mirrors: Option<&Path>) -> Vec<Doings<'a>> {
-    let with_plan = job.roles.iter().zip(plans).filter_map(|(role, plan)| Some((role, plan.as_ref()?)));
+    // A role that records a console makes no calls, and nobody waits for it.
+    let speaking = job.roles.iter().zip(plans).filter(|(role, _)| role.kind.is_counted());
+    let with_plan = speaking.filter_map(|(role, plan)| Some((role, plan.as_ref()?)));
     with_plan.map(|(role, plan)| Doings { role, plan, steps: steps(role, plan, mirrors) }).collect()
 }
 
@@ -73,6 +78,16 @@ fn steps(role: &Role, plan: &Plan, mirrors: Option<&Path>) -> Vec<Step> {
         builder.block(block);
     }
     builder.steps
+}
+
+/// The kind of a request; `role` is that of a wait-all.
+fn kind(request: &str, role: Option<String>) -> Kind {
+    match request {
+        "send" => Kind::Send,
+        "wait" => Kind::Wait,
+        "wait-all" => Kind::WaitAll(role),
+        _ => Kind::Sync,
+    }
 }
 
 fn step(kind: Kind, id: &str, at: Position, maker: Maker) -> Step {
@@ -95,21 +110,31 @@ impl Builder<'_> {
         for call in &block.calls {
             self.bound(call);
         }
-        let Work::Test(definitions) = &block.work else { return };
-        for definition in definitions {
+        let Work::Test(test) = &block.work else { return };
+        for definition in &test.definitions {
             self.definition(definition);
             self.definitions += 1;
         }
+        for script in &test.scripts {
+            let calls = script.message.steps.iter().filter_map(|step| step.call.as_ref());
+            calls.zip(&script.calls).for_each(|(call, at)| self.scripted(call, *at));
+        }
+    }
+
+    /// A call of an interactive script is made where it stands, once.
+    fn scripted(&mut self, call: &ScriptCall, at: Position) {
+        let id = &call.message_id;
+        let kind = if id.contains('{') { Kind::Anything } else { kind(&call.request, call.role.clone()) };
+        let doubt = (kind == Kind::Anything).then(|| "what this call names is known when the script runs".to_owned());
+        let keys = (kind == Kind::Send).then(|| call.data.keys().cloned().collect());
+        let mut step = step(kind, id, at, Maker::Script);
+        step.act.certain = doubt.is_none();
+        self.steps.push(Step { timeout: self.call.unwrap_or(self.sticky), keys, doubt, ..step });
     }
 
     fn bound(&mut self, call: &Call) {
         self.sticky = call.timeout.unwrap_or(self.sticky);
-        let kind = match call.request.as_str() {
-            "send" => Kind::Send,
-            "wait" => Kind::Wait,
-            "wait-all" => Kind::WaitAll(call.role.as_ref().map(|(name, _)| name.clone())),
-            _ => Kind::Sync,
-        };
+        let kind = kind(&call.request, call.role.as_ref().map(|(name, _)| name.clone()));
         let keys = (kind == Kind::Send).then(|| call.data.keys().cloned().collect());
         let wanted = if kind == Kind::Send { Vec::new() } else { call.wanted().cloned().collect() };
         let step = step(kind, &call.message_id, call.id_position, Maker::Action);
@@ -248,7 +273,8 @@ impl Doings<'_> {
             }
             .resolve(name)
         };
-        let blocks = self.plan.blocks.iter().map(|block| match &block.work {
+        let before_tests = self.plan.blocks.iter().take_while(|block| !matches!(block.work, Work::Test(_)));
+        let blocks = before_tests.map(|block| match &block.work {
             Work::Deploy(deploy) => limit(block, if deploy.to == "ssh" { "scp-overlay" } else { "tftp-deploy" }),
             Work::Boot(boot) if matches!(boot.method, Method::Ssh { .. }) => limit(block, "login-ssh"),
             Work::Boot(_) => limit(block, "grub-main-action"),

@@ -1,7 +1,7 @@
 //! A bootloader: stopping it, and the commands at its prompt.
 
 use super::{Method, Parts, character_delay, line_ending, step};
-use crate::boot::{By, Commands};
+use crate::boot::{By, Commands, Until};
 use crate::findings::Findings;
 use crate::read::{boolean, pattern, require_text, text, texts};
 use crate::suggest::suggest;
@@ -81,16 +81,25 @@ pub fn commands(parts: &Parts, method: &Method, job: &mut Findings, board: &mut 
     };
     let (Some(prompt), Some(lines)) = (prompt, lines) else { return Vec::new() };
     let Some(lines) = filled(lines, parts, method, job, board) else { return Vec::new() };
+    let stays = parts.boot.until == Until::Prompt;
+    let back = (stays && !lines.is_empty()).then(|| prompt_again(parts, &prompt, method));
     let constant = method.constant("final-message", board);
+    let last = parts.boot.final_message.clone().or(constant).filter(|text| !text.is_empty());
     let work = Work::Commands {
         prompt,
         lines,
         character_delay: character_delay(parts),
         line_ending: line_ending(parts, method, board),
-        final_message: parts.boot.final_message.clone().or(constant).filter(|text| !text.is_empty()),
+        final_message: last.filter(|_| !stays),
         errors: method.errors.clone(),
     };
-    vec![step(parts, "bootloader-commands", work)]
+    std::iter::once(step(parts, "bootloader-commands", work)).chain(back).collect()
+}
+
+/// A boot that ends at the bootloader waits for the last command's end, by the job's prompts or the dictionary's.
+fn prompt_again(parts: &Parts, prompt: &str, method: &Method) -> Step {
+    let patterns = if parts.prompts.is_empty() { vec![prompt.to_owned()] } else { parts.prompts.to_vec() };
+    step(parts, "bootloader-commands", Work::Expect { patterns, errors: method.errors.clone() })
 }
 
 fn command_set(
@@ -128,8 +137,17 @@ fn filled(
     job: &mut Findings,
     board: &mut Findings,
 ) -> Option<Vec<String>> {
-    const FILES: [&str; 3] = ["TEE", "PRESEED_CONFIG", "APPLY_DTBO_COMMANDS"];
-    let mut values: Object = FILES.into_iter().map(|name| (name.to_owned(), Value::Null)).collect();
+    const NONE: [&str; 8] = [
+        "APPLY_DTBO_COMMANDS",
+        "DTB_BASE_RESIZE",
+        "LAVA_MAC",
+        "PRESEED_CONFIG",
+        "PRESEED_LOCAL",
+        "ROOT",
+        "ROOT_PART",
+        "TEE",
+    ];
+    let mut values: Object = NONE.into_iter().map(|name| (name.to_owned(), Value::Null)).collect();
     if let Some(mac) = method.parameters.and_then(|map| text(map, "lava_mac", board)) {
         values.insert("LAVA_MAC".to_owned(), mac.into());
     }

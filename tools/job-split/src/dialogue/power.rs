@@ -1,6 +1,6 @@
 //! How the board begins anew: by its power, or by words on its console.
 
-use super::{Method, Parts, step};
+use super::{Method, Parts, menu, step};
 use crate::boot::By;
 use crate::device::at;
 use crate::findings::Findings;
@@ -14,7 +14,7 @@ const REBOOTS: [&str; 3] = ["reboot", "reboot -n", "reboot -nf"];
 /// The commands that come before, and the reset; the job or the method may do without one.
 pub fn steps(parts: &Parts, method: &Method, board: &mut Findings) -> Vec<Step> {
     let menu = match parts.boot.by {
-        By::GrubEfi => method.map.is_some_and(|map| map.get("menu_options").is_some()),
+        By::GrubEfi => menu::naming(parts, method).is_some(),
         by => by == By::UefiMenu,
     };
     let wanted = [

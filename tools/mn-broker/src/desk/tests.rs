@@ -14,6 +14,7 @@ fn listed(members: &[(&str, &str, Option<&str>)]) -> Vec<Listed> {
         job_id: (*id).into(),
         role: (*role).into(),
         host: host.map(str::to_owned),
+        counted: true,
     };
     members.iter().map(one).collect()
 }
@@ -135,7 +136,7 @@ fn a_status_of_very_many_members_comes_in_several_lines() {
 #[test]
 fn what_is_said_before_a_join_adds_up() {
     let mut desk = desk();
-    let other = vec![Listed { job_id: "7".into(), role: "x".into(), host: None }];
+    let other = vec![Listed { job_id: "7".into(), role: "x".into(), host: None, counted: true }];
     desk.halls.found(NOW, &Group { name: "other".into(), members: other }).unwrap();
     let session = "0123456789abcdef".repeat(2);
     ask(&mut desk, 1, r#"{"id":1,"call":"hello","args":{"group":"other"}}"#);

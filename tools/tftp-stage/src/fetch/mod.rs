@@ -12,7 +12,7 @@ use mn_fetch::{Digests, Given, Response};
 use mn_msg::role::Resource;
 
 use crate::copy::{self, Source};
-use crate::plan::Download;
+use crate::download::Download;
 use crate::stop::Stop;
 use cache::Cache;
 

@@ -1,11 +1,13 @@
-//! A running tool, a guest's message, and the other end of its console.
+//! A role's message, and the other end of its console.
+//!
+//! Whatever goes wrong here fails the test: these functions panic.
 
+use crate::running::{END, PATIENCE};
+use crate::tool;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
-pub use pumice_tests::running::{END, PATIENCE, Running, results};
-use pumice_tests::tool;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -47,13 +49,15 @@ pub fn role(members: &[(&str, &str)], more: &Value) -> String {
     format!("{}\n{END}", json!({"v": 1, "type": "role", "data": role}))
 }
 
+/// The tool with this console.
 pub fn serial_expect(console: &str) -> Command {
     let mut command = tool("serial-expect");
     command.args(["-c", console]);
     command
 }
 
-const READY: &str = "\r\n<mn-ready 101.0 127>\r\n";
+/// The shell is there, and its overlay has LAVA's own helpers.
+pub const READY: &str = "\r\n<mn-ready 101.0 127>\r\n";
 /// What a test prints that passes, with every byte that a line may garble.
 pub const RUN: &[u8] = b"\r\n<LAVA_SIGNAL_STARTRUN 0_smoke 101_1.1.3.1>\r\n\xff\0\r\0\xff\xfa\x1b[0m\r\n\
     <LAVA_SIGNAL_TESTCASE TEST_CASE_ID=pwd RESULT=pass>\r\n\
@@ -67,11 +71,14 @@ pub struct Terminal {
     board: PtyMaster,
     /// The port as other programs have it.
     pub port: File,
+    /// Its name.
     pub name: PathBuf,
     seen: Vec<u8>,
 }
 
 impl Terminal {
+    /// A pair that changes no byte.
+    #[allow(clippy::new_without_default, reason = "it asks the system for something")]
     pub fn new() -> Terminal {
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let board = posix_openpt(flags).expect("a terminal");
@@ -111,6 +118,7 @@ impl Terminal {
         });
     }
 
+    /// Prints something.
     pub fn says(&mut self, text: &[u8]) {
         let mut rest = text;
         until("the port takes what the board says", || {

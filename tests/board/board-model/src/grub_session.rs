@@ -1,18 +1,19 @@
 use crate::fault::Fault;
-use crate::grub::{self, Command, NetFile};
+use crate::grub::{self, Command};
+use crate::kernel::Image;
+use crate::loader::Outcome;
 use crate::screen::Screen;
-use crate::tftp::{self, Failure};
+use crate::tftp::{self, Failure, NetFile};
 use mn_cli::Result;
 use std::time::Duration;
 
-/// How GRUB ended.
-pub enum Outcome {
-    /// Back to the firmware.
-    Firmware,
-    Restart,
-    Halt,
-    /// A kernel with these arguments.
-    Linux(String),
+/// Where GRUB came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// The disk: it knows nothing of the network yet.
+    Disk,
+    /// The network, which it goes on using.
+    Network,
 }
 
 const MENU: &str = "\x1b[2J\x1b[1;1H                    GNU GRUB  version 2.06
@@ -28,12 +29,12 @@ const MENU: &str = "\x1b[2J\x1b[1;1H                    GNU GRUB  version 2.06
 ";
 
 /// GRUB on the console: its menu, and at the key `c` its command line.
-pub fn run(screen: &mut Screen, faults: &[Fault]) -> Result<Outcome> {
+pub fn run(screen: &mut Screen, from: From, faults: &[Fault]) -> Result<Outcome> {
     screen.say_lines(MENU)?;
     for seconds in (1..=5).rev() {
         screen.say(&format!("\r   The highlighted entry will be executed automatically in {seconds}s.   "))?;
         match screen.key_within(Duration::from_secs(1))? {
-            Some(b'c') => return Session::new(screen, faults).run(),
+            Some(b'c') => return Session { screen, faults, network: from, kernel: None }.run(),
             Some(b'\r' | b'\n') => break,
             _ => {}
         }
@@ -46,14 +47,11 @@ pub fn run(screen: &mut Screen, faults: &[Fault]) -> Result<Outcome> {
 struct Session<'a> {
     screen: &'a mut Screen,
     faults: &'a [Fault],
-    kernel: Option<String>,
+    network: From,
+    kernel: Option<Image>,
 }
 
-impl<'a> Session<'a> {
-    fn new(screen: &'a mut Screen, faults: &'a [Fault]) -> Self {
-        Self { screen, faults, kernel: None }
-    }
-
+impl Session<'_> {
     fn run(mut self) -> Result<Outcome> {
         self.screen.say("\x1b[2J\x1b[1;1H   Minimal BASH-like line editing is supported.\n\r")?;
         loop {
@@ -75,34 +73,29 @@ impl<'a> Session<'a> {
     /// Reads a line of at most 4096 characters. Each is echoed as the firmware's terminal does it, with the cursor's
     /// position before it: no program can find what it typed in the echo.
     fn read_line(&mut self) -> Result<String> {
-        const LIMIT: usize = 4096;
-        let mut line = String::new();
-        loop {
-            match self.screen.key()? {
-                b'\r' | b'\n' => return Ok(line),
-                0x08 | 0x7f if line.pop().is_some() => self.screen.say("\x08 \x08")?,
-                key @ b' '..=b'~' if line.len() < LIMIT => {
-                    let column = (line.len() + "grub> ".len()) % 80 + 1;
-                    line.push(char::from(key));
-                    self.screen.say(&format!("\x1b[24;{column:02}H{}", char::from(key)))?;
-                }
-                _ => {}
-            }
-        }
+        self.screen.line(4096, |before, key| {
+            let column = (before + "grub> ".len()) % 80 + 1;
+            format!("\x1b[24;{column:02}H{key}")
+        })
     }
 
     fn execute(&mut self, command: Command) -> std::result::Result<After, String> {
         Ok(match command {
-            Command::Nothing | Command::Insmod | Command::NetBootp => After::Prompt(String::new()),
+            Command::Nothing | Command::Insmod => After::Prompt(String::new()),
+            Command::NetBootp => {
+                self.network = From::Network;
+                After::Prompt(String::new())
+            }
             Command::Echo(text) => After::Prompt(text),
             Command::Linux { kernel, arguments } => {
                 self.fetch(&kernel)?;
-                self.kernel = Some(arguments);
+                self.kernel = Some(Image { arguments, ramdisk: None });
                 After::Prompt(String::new())
             }
             Command::Initrd(_) if self.kernel.is_none() => return Err(NO_KERNEL.to_owned()),
             Command::Initrd(files) => {
-                files.iter().try_for_each(|file| self.fetch(file))?;
+                let parts: Vec<_> = files.iter().map(|file| self.fetch(file)).collect::<std::result::Result<_, _>>()?;
+                self.kernel = self.kernel.take().map(|kernel| Image { ramdisk: Some(parts.concat()), ..kernel });
                 After::Prompt(String::new())
             }
             Command::Boot => After::Leave(Outcome::Linux(self.kernel.take().ok_or(NO_KERNEL)?)),
@@ -112,23 +105,22 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn fetch(&self, file: &NetFile) -> std::result::Result<(), String> {
-        let result = match self.faults.contains(&Fault::TftpError) {
-            true => Err(Failure::Timeout),
-            false => tftp::fetch(file),
-        };
-        let path = &file.path;
-        match result {
-            Ok(_) => Ok(()),
-            Err(Failure::NotFound) => Err(format!("error: file '{path}' not found.")),
-            Err(Failure::Timeout) => Err(format!("error: timeout reading '{path}'.")),
-            Err(Failure::Refused(reason)) => Err(format!("error: {reason}.")),
-            Err(Failure::Network) => Err("error: couldn't send network packet.".to_owned()),
+    fn fetch(&self, file: &NetFile) -> std::result::Result<Vec<u8>, String> {
+        if self.network == From::Disk {
+            return Err(NO_NETWORK.to_owned());
         }
+        let path = &file.path;
+        tftp::fetch(file, self.faults).map_err(|failure| match failure {
+            Failure::NotFound => format!("error: file '{path}' not found."),
+            Failure::Timeout => format!("error: timeout reading '{path}'."),
+            Failure::Refused(reason) => format!("error: {reason}."),
+            Failure::Network => NO_NETWORK.to_owned(),
+        })
     }
 }
 
 const NO_KERNEL: &str = "error: you need to load the kernel first.";
+const NO_NETWORK: &str = "error: couldn't send network packet.";
 
 /// What follows a command: another prompt, after this text, or GRUB's end.
 enum After {
