@@ -124,3 +124,23 @@ fn a_pacing_that_is_none_is_refused_before_anything_is_touched() {
     let why = "'slow' is none of 'echo', 'chunk:BYTES:MS' and 'quiet:MS'";
     assert_eq!((outcome.status, outcome.stderr), (2, format!("serial-expect: cannot use the pacing 'slow': {why}\n")));
 }
+
+#[test]
+fn a_step_may_wait_for_the_boards_silence() {
+    let mut terminal = Terminal::new();
+    let steps = json!([
+        {"step": "quiet", "milliseconds": 1500, "name": "hush", "timeout": PATIENCE.as_secs()},
+        {"step": "send", "text": "go on", "newline": true, "name": "hush", "timeout": PATIENCE.as_secs()},
+        {"step": "expect", "patterns": ["at last"], "name": "hush", "timeout": PATIENCE.as_secs()}]);
+    let boot = json!({"action": "boot", "level": "2", "timeout": PATIENCE.as_secs(), "method": "minimal",
+        "prompts": ["#"], "dialogue": steps});
+    let message = role(&[("104", "host")], &json!({"actions": [boot]}));
+    let running = Running::start(&mut serial_expect(&terminal.name.display().to_string()), &message);
+    for _ in 0..200 {
+        terminal.says(b".");
+        assert_eq!(terminal.takes(10), None, "typed into what the board says");
+    }
+    terminal.hears("go on\n");
+    terminal.says(b"at last\r\n");
+    assert_eq!(running.outcome().status, 0);
+}

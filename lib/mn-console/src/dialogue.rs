@@ -64,11 +64,21 @@ pub struct Dialogue {
     last_byte: Duration,
     quiet_asked: bool,
     asked: Duration,
-    /// When the board has to be silent at the latest, while that is waited for.
-    settle: Option<Duration>,
+    /// The silence that is waited for.
+    silence: Option<Silence>,
     dying: Option<Dying>,
     retries: Retries,
     over: bool,
+}
+
+/// A silence that is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    length: Duration,
+    /// When it begins at the earliest.
+    from: Duration,
+    /// When it is given up, and the boot goes on.
+    latest: Duration,
 }
 
 /// What is left of the attempts.
@@ -120,7 +130,7 @@ impl Dialogue {
             last_byte: Duration::ZERO,
             quiet_asked: true,
             asked: Duration::ZERO,
-            settle: None,
+            silence: None,
             dying: None,
             retries: Retries {
                 left: boot.attempts.unwrap_or(1).clamp(1, ATTEMPTS) - 1,
@@ -190,9 +200,9 @@ impl Dialogue {
     }
 
     fn tick_wait(&mut self, now: Duration, acts: &mut Vec<Act>) {
-        if let Some(latest) = self.settle {
-            if now >= latest.min(self.last_byte + SETTLED) {
-                self.settle = None;
+        if let Some(end) = self.silent_at() {
+            if now >= end {
+                self.silence = None;
                 self.wait = None;
                 self.at += 1;
                 self.run(now, acts);
@@ -212,6 +222,12 @@ impl Dialogue {
         }
     }
 
+    /// When the silence that is waited for has lasted, if nothing more comes.
+    fn silent_at(&self) -> Option<Duration> {
+        let silence = self.silence?;
+        Some(silence.latest.min(self.last_byte.max(silence.from).saturating_add(silence.length)))
+    }
+
     fn asks_again(&self) -> bool {
         self.wait.as_ref().is_some_and(|wait| wait.nudge == Nudge::EmptyLine)
     }
@@ -227,8 +243,8 @@ impl Dialogue {
         if let Some(Dying::Kernel { until } | Dying::Bootloader { until, .. }) = self.dying {
             return Some(until);
         }
-        if let Some(latest) = self.settle {
-            return Some(latest.min(self.last_byte + SETTLED).min(self.step.end).min(self.end));
+        if let Some(end) = self.silent_at() {
+            return Some(end.min(self.step.end).min(self.end));
         }
         let quiet = (!self.quiet_asked).then(|| self.last_byte + QUIET);
         let again = self.asks_again().then(|| self.last_byte.max(self.asked) + ASK_AGAIN);
@@ -265,7 +281,12 @@ impl Dialogue {
                     return;
                 }
                 Op::Settle(wait) => {
-                    self.settle = Some(now + SETTLING);
+                    self.silence = Some(Silence { length: SETTLED, from: Duration::ZERO, latest: now + SETTLING });
+                    return self.enter(wait, now, acts);
+                }
+                Op::Quiet(wait, length) => {
+                    self.silence = Some(Silence { length, from: now, latest: Duration::MAX });
+                    acts.push(Act::Step(self.step.name.clone(), format!("waiting for {}", wait.what)));
                     return self.enter(wait, now, acts);
                 }
                 Op::Type(typed) => {
@@ -309,7 +330,7 @@ impl Dialogue {
         }
         while let Some(hit) = self.find(now, acts) {
             match &self.wait {
-                Some(wait) if self.settle.is_some() && wait.then[hit.pattern] == Then::Next => {
+                Some(wait) if self.silence.is_some() && wait.then[hit.pattern] == Then::Next => {
                     self.expect.wait(&wait.patterns);
                 }
                 _ => return self.follow(hit, now, acts),

@@ -106,7 +106,7 @@ impl Life {
         match step.work {
             Work::Power { .. } => Life::Reset,
             Work::Expect { .. } if typed => Life::Reset,
-            Work::Send { .. } => self,
+            Work::Send { .. } | Work::Quiet { .. } => self,
             _ if self == Life::Reset => Life::Firmware,
             _ => self,
         }
@@ -126,6 +126,8 @@ pub(crate) enum Op {
     /// Let the board finish what it says: the newline that went with an interrupt key makes a bootloader prompt twice,
     /// and a prompt too many would let each command be typed while the one before still runs.
     Settle(Box<Wait>),
+    /// Wait until the board has been silent for so long.
+    Quiet(Box<Wait>, Duration),
     Wait(Box<Wait>),
     Type(Typed),
     /// Look for an entry in what was seen before the last match, and type its number and the line's end.
@@ -193,6 +195,7 @@ fn operations(step: &Step, staged: &Object, delay: Duration) -> Result<Vec<Op>, 
     Ok(match work {
         Work::Power { command } => vec![Op::Power(command.clone())],
         Work::Expect { patterns, errors } => vec![wait(patterns, (errors, failure), Nudge::Never)?],
+        Work::Quiet { milliseconds, errors } => vec![quiet(*milliseconds, (errors, failure))?],
         Work::Send { text, newline } => {
             let end = if *newline { NEWLINE } else { "" };
             // As in LAVA the keys that interrupt are not slowed down.
@@ -301,6 +304,14 @@ fn wait<P: AsRef<str>>(patterns: &[P], (errors, failure): Errors, nudge: Nudge) 
     let mut goals: Vec<(&str, Then)> = patterns.iter().map(|pattern| (pattern.as_ref(), Then::Next)).collect();
     goals.extend(errors.iter().map(|pattern| (pattern.as_str(), Then::Fail(Fault::Lab, failure))));
     wait_for(&goals, nudge)
+}
+
+fn quiet(milliseconds: u64, (errors, failure): Errors) -> Result<Op, BadPattern> {
+    let silence = Duration::from_millis(milliseconds);
+    let then = vec![Then::Fail(Fault::Lab, failure); errors.len()];
+    let what = format!("{} s of silence", silence.as_secs_f64());
+    let wait = Wait { patterns: Patterns::new(errors)?, then, what, nudge: Nudge::Never };
+    Ok(Op::Quiet(Box::new(wait), silence))
 }
 
 fn wait_for(goals: &[(&str, Then)], nudge: Nudge) -> Result<Op, BadPattern> {

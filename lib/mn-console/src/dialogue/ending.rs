@@ -91,7 +91,7 @@ impl Dialogue {
         if self.tries_again(now) {
             self.retries.left -= 1;
             self.retries.next = Some(now + self.retries.interval);
-            (self.wait, self.settle, self.dying, self.step) = (None, None, None, Step::default());
+            (self.wait, self.silence, self.dying, self.step) = (None, None, None, Step::default());
             self.expect.take_unread();
             acts.push(Act::Step(name.clone(), format!("trying again, as {name}: {text}")));
             return;

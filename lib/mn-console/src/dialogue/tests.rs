@@ -377,3 +377,38 @@ fn a_power_switch_that_fails_once_is_tried_again() {
     assert_eq!(bench.acts.iter().filter(|act| **act == Act::Power("hard_reset".into())).count(), 2);
     assert_eq!(bench.dialogue.unpowered("the switch is stuck", bench.now), None);
 }
+
+/// A board that is switched on and has to fall silent for two seconds before it is typed to.
+fn quiet(errors: &[&str]) -> Bench {
+    let boot = boot_of(json!([
+        {"step": "power", "command": "hard_reset", "name": "reset-device", "timeout": 60},
+        {"step": "quiet", "milliseconds": 2000, "errors": errors, "name": "hush", "timeout": 60},
+        {"step": "send", "text": "go", "newline": true, "name": "hush", "timeout": 60},
+    ]));
+    Bench::new(&boot).powered()
+}
+
+#[test]
+fn silence_is_waited_for_from_the_last_byte_on() {
+    let chatter = || quiet(&[]).push("a\r\n").push("b\r\n").push("c");
+    assert_eq!(chatter().until(seconds(4)).typed(), "");
+    assert_eq!(chatter().until(seconds(5)).typed(), "go\n");
+    assert_eq!(quiet(&[]).until(seconds(3)).typed(), "go\n", "a board that says nothing is silent");
+}
+
+#[test]
+fn a_board_that_never_falls_silent_is_out_of_time() {
+    let mut bench = quiet(&[]);
+    for _ in 0..60 {
+        bench = bench.push(".\r\n");
+        let now = bench.now;
+        bench = bench.until(now);
+    }
+    assert_eq!(bench.failure(), (Fault::Timeout, "hush: waited for 2 s of silence in vain, 60 s; last seen: '.'"));
+}
+
+#[test]
+fn an_error_ends_the_wait_for_silence() {
+    let bench = quiet(&["DRAM failed"]).push("U-Boot\r\nDRAM failed: no banks\r\n");
+    assert_eq!(bench.failure(), (Fault::Lab, "hush: the bootloader failed: 'DRAM failed: no banks'"));
+}

@@ -38,6 +38,14 @@ pub enum Work {
         /// and a newline after it.
         newline: bool,
     },
+    /// Wait for silence.
+    Quiet {
+        /// So many milliseconds of it,
+        milliseconds: u64,
+        /// or one of these, which end the boot.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        errors: Vec<String>,
+    },
     /// Pick an entry of a numbered menu.
     Choose {
         /// What the menu ends with.
