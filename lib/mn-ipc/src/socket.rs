@@ -1,5 +1,6 @@
 //! Unix sockets opened relative to their directory: a path may then be longer than the 108 bytes of a socket address.
 
+use nix::errno::Errno;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::AsRawFd;
@@ -9,13 +10,21 @@ use std::path::{Path, PathBuf};
 
 /// Listens at `path`, mode 0600; what stands there already is an error of kind `AddrInUse`.
 ///
+/// The name appears when the socket has its mode and is listened at: nobody is refused who comes early.
+///
 /// # Errors
 /// What the system says, of the directory or the socket.
 pub fn bind(path: &Path) -> Result<UnixListener> {
     let (_directory, short) = shorten(path)?;
-    let listener = UnixListener::bind(&short)?;
-    std::fs::set_permissions(&short, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+    let aside = short.with_file_name(format!(".mn-{}", std::process::id()));
+    let listener = UnixListener::bind(&aside)?;
+    let named = std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o600))
+        .and_then(|()| std::fs::hard_link(&aside, &short));
+    std::fs::remove_file(&aside)?;
+    match named {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Errno::EADDRINUSE.into()),
+        named => named.map(|()| listener),
+    }
 }
 
 /// Connects to the socket at `path`.
@@ -51,6 +60,7 @@ mod tests {
         let mode = std::fs::metadata(dir.join("s")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(bind(&dir.join("s")).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
         std::fs::remove_dir_all(&base).unwrap();
     }
 }
