@@ -67,6 +67,7 @@ fuzz:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(CARGOFLAGS) --quiet -- -D warnings
+	cd tests/fuzz && $(CARGO) fmt --check && $(CARGO) clippy $(CARGOFLAGS) --quiet -- -D warnings
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
 	mandoc -Tlint -Wwarning $(PAGES)
 	$(CARGO) deny --locked check bans licenses sources

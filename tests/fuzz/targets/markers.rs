@@ -71,6 +71,7 @@ fn plan() -> Plan {
         delay: Duration::ZERO,
         patience: Duration::from_secs(20),
         board: None,
+        earlier: 0,
     }
 }
 
