@@ -10,7 +10,7 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PORTMAPPER: u32 = 100_000;
 
@@ -257,6 +257,30 @@ fn a_running_system_fetches_its_overlay_by_http() {
         assert_eq!(stage.end(), (0, String::new()));
         drop(silent);
         TcpStream::connect(address).expect_err("nobody listens");
+        lab.assert_released();
+    });
+}
+
+#[test]
+fn a_client_that_takes_nothing_keeps_nobody_from_ending() {
+    in_namespace("served::a_client_that_takes_nothing_keeps_nobody_from_ending", || {
+        let lab = Lab::new().with(&["--serve"]);
+        let mut message = lab.message(&[]);
+        message["data"]["actions"][0]["to"] = "overlay".into();
+        message["data"]["actions"][0].as_object_mut().unwrap().remove("authorize");
+        message["data"]["actions"][1]["transfer_overlay"] = "http".into();
+        // More than the sockets between them hold.
+        std::fs::File::options().write(true).open(lab.path("overlay.tar.gz")).unwrap().set_len(64 << 20).unwrap();
+        let mut stage = lab.start(&message);
+        let url = stage.staged()["staged"]["OVERLAY_URL"].as_str().unwrap().to_owned();
+        let address = url.strip_prefix("http://").unwrap().strip_suffix("/overlay.tar.gz").unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(b"GET /overlay.tar.gz HTTP/1.1\r\n\r\n").unwrap();
+        client.read_exact(&mut [0; 100_000]).unwrap();
+        let began = Instant::now();
+        assert_eq!(stage.end(), (0, String::new()));
+        assert!(began.elapsed() < Duration::from_secs(15), "it waits for the client");
+        drop(client);
         lab.assert_released();
     });
 }

@@ -19,7 +19,7 @@ use request::{Answer, LONGEST};
 
 /// Connections at a time; one beyond is closed.
 const CONNECTIONS: usize = 8;
-/// How long a request may take to come, and a piece of the answer to go.
+/// How long a request may take to come, and a client to take something of the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a thread goes without looking whether it should stop.
 const BLINK: Duration = Duration::from_millis(200);
@@ -109,9 +109,9 @@ impl Shared {
     /// Answers one request; gives what is said of it.
     fn serve(&self, mut stream: TcpStream) -> io::Result<String> {
         stream.set_read_timeout(Some(BLINK))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(BLINK))?;
         let answer = request::answer(&self.request(&mut stream)?, &self.path);
-        stream.write_all(request::head(answer, self.size).as_bytes())?;
+        self.put(&mut stream, request::head(answer, self.size).as_bytes())?;
         if answer == Answer::Whole {
             self.send(&mut stream)?;
             return Ok(format!("'{}': {} bytes", self.path, self.size));
@@ -140,15 +140,31 @@ impl Shared {
     fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
         let (mut at, mut piece) = (0, vec![0; 64 * 1024]);
         while at < self.size {
-            if self.stopping() {
-                return Err(io::Error::other("the server stops"));
-            }
             let count = self.file.read_at(&mut piece, at)?;
             if count == 0 {
                 return Err(io::Error::other("the file has become shorter"));
             }
-            stream.write_all(&piece[..count])?;
+            self.put(stream, &piece[..count])?;
             at += count as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes all of it, unless the client takes nothing for too long or the server stops.
+    fn put(&self, stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+        let mut deadline = Instant::now() + PATIENCE;
+        while !bytes.is_empty() {
+            if self.stopping() || Instant::now() > deadline {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the answer is not taken"));
+            }
+            match stream.write(bytes) {
+                Ok(count) => {
+                    bytes = &bytes[count..];
+                    deadline = Instant::now() + PATIENCE;
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
