@@ -8,8 +8,8 @@ mod result;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use fancy_regex::Regex;
 use mn_msg::role::Monitor as Message;
-use regex::bytes::Regex;
 use serde_json::json;
 
 use crate::dialogue::whole_seconds;
@@ -168,7 +168,8 @@ impl Monitors {
     fn scan(&mut self, acts: &mut Vec<Act>) {
         let Some(monitor) = self.monitors.get(self.at) else { return };
         let mut used = 0;
-        for captures in monitor.pattern.captures_iter(&self.window) {
+        // A search that takes too long has found nothing.
+        for captures in monitor.pattern.captures_iter(self.window.as_slice()).map_while(Result::ok) {
             used = captures.get(0).map_or(used, |whole| whole.end());
             match result(&monitor.message, &captures) {
                 Ok((case, record)) => {

@@ -1,8 +1,8 @@
 //! Results that a definition's `parse.pattern` finds in plain output.
 
+use fancy_regex::{BytesMode, Captures, Regex, RegexBuilder};
 use mn_msg::Object;
 use mn_msg::role::Run;
-use regex::bytes::{Captures, Regex, RegexBuilder};
 
 use crate::results::outcome;
 
@@ -37,12 +37,8 @@ impl Parser {
     /// Why the pattern cannot be used.
     pub fn new(run: &Run) -> Result<Option<Parser>, String> {
         let Some(pattern) = &run.pattern else { return Ok(None) };
-        let regex = RegexBuilder::new(pattern).multi_line(true).size_limit(1 << 20).build();
-        let regex = regex.map_err(|error| {
-            let reason = error.to_string();
-            let last = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!("cannot use the pattern '{pattern}' of '{}': {last}", run.run)
-        })?;
+        let regex = results_pattern(pattern, |_| {});
+        let regex = regex.map_err(|reason| format!("cannot use the pattern '{pattern}' of '{}': {reason}", run.run))?;
         Ok(Some(Parser { regex, fixups: run.fixupdict.clone().unwrap_or_default(), line: Vec::new() }))
     }
 
@@ -58,12 +54,14 @@ impl Parser {
             }
             let line = std::mem::take(&mut self.line);
             let line = line.strip_suffix(b"\r").unwrap_or(&line);
-            found.extend(self.regex.captures(line).and_then(|captures| self.result(&captures)));
+            // A search that takes too long has found nothing.
+            let captures = self.regex.captures(line).ok().flatten();
+            found.extend(captures.and_then(|captures| self.result(&captures)));
         }
         found
     }
 
-    fn result(&self, captures: &Captures<'_>) -> Option<Parsed> {
+    fn result(&self, captures: &Captures<'_, [u8]>) -> Option<Parsed> {
         let text = |name| captures.name(name).map(|part| String::from_utf8_lossy(part.as_bytes()).into_owned());
         let case = text("test_case_id").filter(|case| !case.is_empty() && !case.contains(' '))?;
         let said = text("result")?;
@@ -71,6 +69,18 @@ impl Parser {
         let measurement = text("measurement").and_then(|number| number.parse().ok()).filter(|n: &f64| n.is_finite());
         Some(Parsed { case, result, measurement, units: text("units") })
     }
+}
+
+/// A pattern for results as Python would have it, on bytes, with what `set` says besides; it may look around. A search
+/// ends after a million steps back.
+pub(crate) fn results_pattern(pattern: &str, set: impl Fn(&mut RegexBuilder)) -> Result<Regex, String> {
+    let mut builder = RegexBuilder::new(pattern);
+    builder.multi_line(true).bytes_mode(BytesMode::UnicodeBytes).delegate_size_limit(1 << 20);
+    set(&mut builder);
+    builder.build().map_err(|error| {
+        let reason = error.to_string();
+        reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -96,7 +106,21 @@ mod tests {
 
     #[test]
     fn a_pattern_that_cannot_be_used_is_named() {
-        let error = Parser::new(&run("(?!x)y")).unwrap_err();
-        assert!(error.starts_with("cannot use the pattern '(?!x)y' of '0_x': look-around"), "{error}");
+        let error = Parser::new(&run("(y")).unwrap_err();
+        assert!(error.starts_with("cannot use the pattern '(y' of '0_x': "), "{error}");
+    }
+
+    #[test]
+    fn a_pattern_may_look_around() {
+        let pattern = r"^(?P<test_case_id>(?!total)\S+): (?P<result>ok|bad)(?= now)";
+        let mut parser = Parser::new(&run(pattern)).unwrap().unwrap();
+        let found = parser.push(b"total: ok now\nping: ok now\ndisk: ok\n\xff: ok now\n");
+        assert_eq!(found.iter().map(|parsed| parsed.case.as_str()).collect::<Vec<_>>()[0], "ping");
+    }
+
+    #[test]
+    fn a_search_without_end_is_given_up() {
+        let mut parser = Parser::new(&run(r"(?=(a+)+b)(?P<test_case_id>a)(?P<result>a)")).unwrap().unwrap();
+        assert_eq!(parser.push(&[[b'a'; 5000].as_slice(), b"\n"].concat()), []);
     }
 }

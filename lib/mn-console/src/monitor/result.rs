@@ -1,9 +1,10 @@
 //! A monitor's pattern, and the result that it has found.
 
+use fancy_regex::{Captures, Regex};
 use mn_msg::role::Monitor as Message;
-use regex::bytes::{Captures, Regex, RegexBuilder};
 
 use crate::lines::readable;
+use crate::parse::results_pattern;
 use crate::results::{Record, outcome};
 
 /// Whether results can be looked for by this pattern.
@@ -14,21 +15,17 @@ pub fn check(pattern: &str) -> Result<(), String> {
     compile(pattern).map(|_| ())
 }
 
-/// Bytes first; a pattern with other than ASCII letters in a class is only understood as Unicode.
+/// In it a dot matches a newline, too.
 pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
-    let build = |unicode| {
-        let mut builder = RegexBuilder::new(pattern);
-        builder.multi_line(true).dot_matches_new_line(true).crlf(true).unicode(unicode).size_limit(1 << 20).build()
-    };
     let bad = |reason: &str| format!("cannot use the pattern '{pattern}': {reason}");
-    let regex = build(false).or_else(|error| build(true).map_err(|_| error)).map_err(|error| {
-        let reason = error.to_string();
-        bad(reason.lines().last().unwrap_or_default().trim_start_matches("error: "))
-    })?;
+    let regex = results_pattern(pattern, |builder| {
+        builder.dot_matches_new_line(true).crlf(true);
+    });
+    let regex = regex.map_err(|reason| bad(&reason))?;
     if !regex.capture_names().flatten().any(|name| name == "test_case_id") {
         return Err(bad("it has no group 'test_case_id'"));
     }
-    if regex.is_match(b"") {
+    if regex.is_match(b"".as_slice()).unwrap_or(true) {
         return Err(bad("it matches the empty text"));
     }
     Ok(regex)
@@ -43,7 +40,7 @@ pub(super) fn case_record(suite: &str, case: &str, result: &str) -> Record {
 }
 
 /// A result as it was found; one that the pattern has no group for is a pass. The error says what it is not.
-pub(super) fn result(message: &Message, captures: &Captures<'_>) -> Result<(String, Record), String> {
+pub(super) fn result(message: &Message, captures: &Captures<'_, [u8]>) -> Result<(String, Record), String> {
     let text = |name| captures.name(name).map(|part| String::from_utf8_lossy(part.as_bytes()).into_owned());
     let said = text("test_case_id").unwrap_or_default();
     let case = case_name(&said);
