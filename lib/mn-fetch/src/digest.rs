@@ -1,17 +1,13 @@
 //! The digests a job gives for a file, as LAVA names them: `md5sum`, `sha256sum`, `sha512sum`.
 
 use md5::Md5;
-use mn_cli::{Error, Result};
+use mn_cli::{Error, Result, hexadecimal};
 use sha2::digest::DynDigest;
 use sha2::{Digest, Sha256, Sha512};
 
 /// The SHA-256 of a text in hexadecimal digits: the name of what a cache keeps of an address.
 pub fn name_of(text: &str) -> String {
-    digits(&Sha256::digest(text))
-}
-
-fn digits(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(text))
 }
 
 /// The digests wanted of one file, while its bytes pass by.
@@ -82,10 +78,10 @@ impl Digests {
     /// # Errors
     /// Status 2 when it differs.
     pub fn check(&self) -> Result<()> {
-        for Wanted { name, hexadecimal, state } in &self.0 {
-            let found = digits(&state.box_clone().finalize());
-            if found != *hexadecimal {
-                return Err(Error::wrong(format_args!("its {name} is {found}, not {hexadecimal} as the job says")));
+        for Wanted { name, hexadecimal: wanted, state } in &self.0 {
+            let found = hexadecimal(&state.box_clone().finalize());
+            if found != *wanted {
+                return Err(Error::wrong(format_args!("its {name} is {found}, not {wanted} as the job says")));
             }
         }
         Ok(())

@@ -420,7 +420,7 @@ impl Client {
 fn secret() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(mn_cli::hexadecimal(&bytes))
 }
 
 fn take_members(status: &mut Value) -> Vec<Value> {

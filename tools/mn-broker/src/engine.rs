@@ -136,7 +136,7 @@ fn token(random: &mut impl Read) -> String {
     let mut bytes = [0; 16];
     // Reading from it cannot fail once it is open.
     let _ = random.read_exact(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    mn_cli::hexadecimal(&bytes)
 }
 
 /// What the journal tells while it is read.

@@ -1,6 +1,6 @@
 //! Writes a tree as a gzip'd tar: the same tree gives the same bytes.
 
-use mn_cli::{Cannot, Error, Result, Signals, Status};
+use mn_cli::{Cannot, Error, Result, Signals, Status, hexadecimal};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -48,7 +48,7 @@ pub fn write(tree: &Tree, into: &Path, name: &str, threads: NonZeroUsize, signal
     }
     let hashed = builder.into_inner().and_then(Gzip::finish).cannot(what())?;
     hashed.file.persist(&file).map_err(|error| error.error).cannot(what())?;
-    let sha256 = hashed.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hexadecimal(&hashed.digest.finalize());
     Ok(Archive { file, sha256, size: hashed.size })
 }
 

@@ -98,8 +98,7 @@ impl ConsoleLog {
 
     /// The SHA-256 of what was heard since then, in hexadecimal digits.
     pub fn digest(&mut self) -> Option<String> {
-        let digest = self.digest.take()?.finalize();
-        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        self.digest.take().map(|digest| mn_cli::hexadecimal(&digest.finalize()))
     }
 
     /// Keeps what the board printed, in memory unless somebody watches: the caller writes it before long.
