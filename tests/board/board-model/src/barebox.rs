@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use crate::words::words;
+
 /// A line typed at barebox's prompt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
@@ -28,7 +30,7 @@ pub type Globals = BTreeMap<String, String>;
 
 /// Reads a line; the error is what barebox prints.
 pub fn parse(line: &str) -> Result<Command, String> {
-    let words = words(line);
+    let words = words(line, |_| "");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Ok(match words.as_slice() {
         [] => Command::Nothing,
@@ -74,24 +76,6 @@ fn bootm(words: &[&str]) -> Result<Bootm, String> {
         }
     }
     if bootm.kernel.is_empty() { Err("bootm: no boot image given".to_owned()) } else { Ok(bootm) }
-}
-
-/// The words of a line; quotes hold them together.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for char in line.chars() {
-        match (quote, char) {
-            (Some(open), _) if open == char => quote = None,
-            (None, '\'' | '"') => {
-                quote = Some(char);
-                word.get_or_insert_default();
-            }
-            (None, ' ' | '\t') => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(char),
-        }
-    }
-    words.extend(word);
-    words
 }
 
 #[cfg(test)]

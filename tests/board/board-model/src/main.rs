@@ -36,6 +36,7 @@ mod tftp;
 mod uboot;
 mod uboot_session;
 mod uefi;
+mod words;
 
 use cli::Work;
 use mn_cli::{Result, Status};

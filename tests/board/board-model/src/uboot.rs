@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use crate::words::words;
+
 /// A line typed at U-Boot's prompt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
@@ -52,35 +54,9 @@ impl Environment {
         }
     }
 
-    /// The words of a line as U-Boot's shell takes them: quotes, and `${NAME}` outside single quotes.
-    fn words(&self, line: &str) -> Vec<String> {
-        let (mut words, mut word) = (Vec::new(), None::<String>);
-        let (mut quote, mut rest) = (None, line);
-        while let Some(char) = rest.chars().next() {
-            let name = rest.strip_prefix("${").and_then(|rest| rest.split_once('}')).filter(|_| quote != Some('\''));
-            if let Some((name, after)) = name {
-                word.get_or_insert_default().push_str(self.get(name).unwrap_or_default());
-                rest = after;
-                continue;
-            }
-            rest = &rest[char.len_utf8()..];
-            match (quote, char) {
-                (Some(open), _) if open == char => quote = None,
-                (None, '\'' | '"') => {
-                    quote = Some(char);
-                    word.get_or_insert_default();
-                }
-                (None, ' ' | '\t') => words.extend(word.take()),
-                _ => word.get_or_insert_default().push(char),
-            }
-        }
-        words.extend(word);
-        words
-    }
-
     /// Reads a line; the error is what U-Boot prints.
     pub fn parse(&self, line: &str) -> Result<Command, String> {
-        let words = self.words(line);
+        let words = words(line, |name| self.get(name).unwrap_or_default());
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         Ok(match words.as_slice() {
             [] => Command::Nothing,
