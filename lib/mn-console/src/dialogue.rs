@@ -7,7 +7,7 @@ mod ending;
 
 use std::time::Duration;
 
-use crate::expect::{Expect, Hit, QUIET};
+use crate::expect::{self, Expect, Hit};
 use crate::kernel::Watch;
 use crate::lines::Lines;
 use crate::results::Record;
@@ -61,8 +61,7 @@ pub struct Dialogue {
     wait: Option<Box<Wait>>,
     /// The text up to the last match.
     text: Vec<u8>,
-    last_byte: Duration,
-    quiet_asked: bool,
+    quiet: expect::Silence,
     asked: Duration,
     /// The silence that is waited for.
     silence: Option<Silence>,
@@ -127,8 +126,7 @@ impl Dialogue {
             end: Duration::MAX,
             wait: None,
             text: Vec::new(),
-            last_byte: Duration::ZERO,
-            quiet_asked: true,
+            quiet: expect::Silence::default(),
             asked: Duration::ZERO,
             silence: None,
             dying: None,
@@ -169,8 +167,7 @@ impl Dialogue {
     /// Takes what the console printed.
     pub fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Act> {
         let mut acts = Vec::new();
-        self.last_byte = now;
-        self.quiet_asked = false;
+        self.quiet.broken(now);
         self.expect.push(bytes);
         self.look(now, &mut acts);
         acts
@@ -209,14 +206,13 @@ impl Dialogue {
             }
             return;
         }
-        if !self.quiet_asked && now >= self.last_byte + QUIET {
-            self.quiet_asked = true;
-            if let Some(hit) = self.expect.quiet() {
-                self.follow(hit, now, acts);
-                return;
-            }
+        if self.quiet.lasts(now)
+            && let Some(hit) = self.expect.quiet()
+        {
+            self.follow(hit, now, acts);
+            return;
         }
-        if self.asks_again() && now >= self.last_byte.max(self.asked) + ASK_AGAIN {
+        if self.asks_again() && now >= self.quiet.since.max(self.asked) + ASK_AGAIN {
             self.asked = now;
             acts.push(Act::Type(Typed { text: b"\n".to_vec(), delay: Duration::ZERO, secret: Secret::No }));
         }
@@ -225,7 +221,7 @@ impl Dialogue {
     /// When the silence that is waited for has lasted, if nothing more comes.
     fn silent_at(&self) -> Option<Duration> {
         let silence = self.silence?;
-        Some(silence.latest.min(self.last_byte.max(silence.from).saturating_add(silence.length)))
+        Some(silence.latest.min(self.quiet.since.max(silence.from).saturating_add(silence.length)))
     }
 
     fn asks_again(&self) -> bool {
@@ -246,8 +242,8 @@ impl Dialogue {
         if let Some(end) = self.silent_at() {
             return Some(end.min(self.step.end).min(self.end));
         }
-        let quiet = (!self.quiet_asked).then(|| self.last_byte + QUIET);
-        let again = self.asks_again().then(|| self.last_byte.max(self.asked) + ASK_AGAIN);
+        let quiet = self.quiet.due();
+        let again = self.asks_again().then(|| self.quiet.since.max(self.asked) + ASK_AGAIN);
         [Some(self.step.end.min(self.end)), quiet, again].into_iter().flatten().min()
     }
 

@@ -1,5 +1,7 @@
 //! Waiting for one of several patterns in what a console prints; what comes after the match stays for the next wait.
 
+use std::time::Duration;
+
 use crate::lines::before_sequences;
 use crate::matcher::{Found, Matcher, Patterns};
 
@@ -9,7 +11,41 @@ pub const WINDOW: usize = 8184;
 pub const UNREAD: usize = 64 * 1024;
 
 /// Silence after which a pattern that asks for the end of the text may match.
-pub(crate) const QUIET: std::time::Duration = std::time::Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Whether the line has been silent for so long that [`Expect::quiet`] is to be asked.
+#[derive(Debug)]
+pub(crate) struct Silence {
+    /// When the last byte came.
+    pub(crate) since: Duration,
+    asked: bool,
+}
+
+impl Default for Silence {
+    /// Nothing has come that could be asked for.
+    fn default() -> Silence {
+        Silence { since: Duration::ZERO, asked: true }
+    }
+}
+
+impl Silence {
+    /// Bytes have come.
+    pub(crate) fn broken(&mut self, now: Duration) {
+        *self = Silence { since: now, asked: false };
+    }
+
+    /// When it has lasted, until it was asked.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        (!self.asked).then(|| self.since + QUIET)
+    }
+
+    /// Whether it has lasted; true once.
+    pub(crate) fn lasts(&mut self, now: Duration) -> bool {
+        let lasts = self.due().is_some_and(|due| now >= due);
+        self.asked |= lasts;
+        lasts
+    }
+}
 
 /// What was waited for has come.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use mn_msg::Object;
 use mn_msg::role::Script as Message;
+use mn_msg::template;
 
 use crate::dialogue::whole_seconds;
-use crate::expect::{Expect, Hit};
+use crate::expect::{Expect, Hit, Silence};
 use crate::lines::Lines;
 use crate::script::{Fault, Secret, Typed};
-use crate::template;
 use crate::test::Act;
 use compiled::{Echo, Meaning, Script, Step};
 
@@ -79,8 +79,7 @@ pub struct Interactive {
     /// Whether the rest of this line is the echo of a command.
     in_echo: bool,
     lines: Lines,
-    last_byte: Duration,
-    quiet_asked: bool,
+    silence: Silence,
     calls: u64,
 }
 
@@ -106,8 +105,7 @@ impl Interactive {
             expect: Expect::default(),
             in_echo: false,
             lines: Lines::new(8),
-            last_byte: Duration::ZERO,
-            quiet_asked: true,
+            silence: Silence::default(),
             calls: 0,
         })
     }

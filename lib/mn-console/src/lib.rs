@@ -27,5 +27,4 @@ pub mod serial_mode;
 pub mod signal;
 pub mod stage;
 pub mod telnet;
-pub mod template;
 pub mod test;

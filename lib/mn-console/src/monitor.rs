@@ -13,9 +13,10 @@ use mn_msg::role::Monitor as Message;
 use serde_json::json;
 
 use crate::dialogue::whole_seconds;
-use crate::expect::{Expect, QUIET, WINDOW};
+use crate::expect::{Expect, Silence, WINDOW};
 use crate::lines::Lines;
 use crate::matcher::Patterns;
+use crate::parse::given_up;
 use crate::reply::Answer;
 use crate::results::{Record, duration, lava};
 use crate::script::Fault;
@@ -59,11 +60,12 @@ pub struct Monitors {
     expect: Expect,
     /// What has been printed and belongs to no result yet; its last [`WINDOW`] bytes.
     window: Vec<u8>,
+    /// Whether a search that was given up was told.
+    told: bool,
     /// Expected cases that have not come.
     missing: BTreeSet<String>,
     lines: Lines,
-    last_byte: Duration,
-    quiet_asked: bool,
+    silence: Silence,
 }
 
 impl Monitors {
@@ -91,10 +93,10 @@ impl Monitors {
             end: Duration::MAX,
             expect: Expect::default(),
             window: Vec::new(),
+            told: false,
             missing: BTreeSet::new(),
             lines: Lines::new(8),
-            last_byte: Duration::ZERO,
-            quiet_asked: true,
+            silence: Silence::default(),
         })
     }
 
@@ -168,8 +170,16 @@ impl Monitors {
     fn scan(&mut self, acts: &mut Vec<Act>) {
         let Some(monitor) = self.monitors.get(self.at) else { return };
         let mut used = 0;
-        // A search that takes too long has found nothing.
-        for captures in monitor.pattern.captures_iter(self.window.as_slice()).map_while(Result::ok) {
+        for captures in monitor.pattern.captures_iter(self.window.as_slice()) {
+            let captures = match captures {
+                Ok(captures) => captures,
+                Err(error) => {
+                    if !std::mem::replace(&mut self.told, true) {
+                        acts.push(Act::Warn(given_up(&monitor.pattern, &error)));
+                    }
+                    break;
+                }
+            };
             used = captures.get(0).map_or(used, |whole| whole.end());
             match result(&monitor.message, &captures) {
                 Ok((case, record)) => {
@@ -230,8 +240,7 @@ impl Test for Monitors {
 
     fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Act> {
         let mut acts = Vec::new();
-        self.last_byte = now;
-        self.quiet_asked = false;
+        self.silence.broken(now);
         self.expect.push(bytes);
         self.look(now, &mut acts);
         acts
@@ -248,18 +257,15 @@ impl Test for Monitors {
         }
         if now >= self.end {
             self.expire(now, &mut acts);
-        } else if !self.quiet_asked && now >= self.last_byte + QUIET {
-            self.quiet_asked = true;
-            if self.expect.quiet().is_some() {
-                self.follow(now, &mut acts);
-                self.look(now, &mut acts);
-            }
+        } else if self.silence.lasts(now) && self.expect.quiet().is_some() {
+            self.follow(now, &mut acts);
+            self.look(now, &mut acts);
         }
         acts
     }
 
     fn next_tick(&self) -> Option<Duration> {
-        let quiet = if self.quiet_asked { Duration::MAX } else { self.last_byte + QUIET };
+        let quiet = self.silence.due().unwrap_or(Duration::MAX);
         (self.phase != Phase::Over).then(|| self.end.min(quiet))
     }
 

@@ -28,6 +28,8 @@ pub struct Parser {
     regex: Regex,
     fixups: Object,
     line: Vec<u8>,
+    /// Whether a search that was given up was told.
+    told: bool,
 }
 
 impl Parser {
@@ -39,11 +41,11 @@ impl Parser {
         let Some(pattern) = &run.pattern else { return Ok(None) };
         let regex = results_pattern(pattern, |_| {});
         let regex = regex.map_err(|reason| format!("cannot use the pattern '{pattern}' of '{}': {reason}", run.run))?;
-        Ok(Some(Parser { regex, fixups: run.fixupdict.clone().unwrap_or_default(), line: Vec::new() }))
+        Ok(Some(Parser { regex, fixups: run.fixupdict.clone().unwrap_or_default(), line: Vec::new(), told: false }))
     }
 
-    /// Takes what was read; gives the results of the lines that ended.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<Parsed> {
+    /// Takes what was read; gives the results of the lines that ended, and once why one of them has none.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<Result<Parsed, String>> {
         let mut found = Vec::new();
         for &byte in bytes {
             if byte != b'\n' {
@@ -54,9 +56,13 @@ impl Parser {
             }
             let line = std::mem::take(&mut self.line);
             let line = line.strip_suffix(b"\r").unwrap_or(&line);
-            // A search that takes too long has found nothing.
-            let captures = self.regex.captures(line).ok().flatten();
-            found.extend(captures.and_then(|captures| self.result(&captures)));
+            match self.regex.captures(line) {
+                Ok(captures) => found.extend(captures.and_then(|captures| self.result(&captures)).map(Ok)),
+                Err(error) if !std::mem::replace(&mut self.told, true) => {
+                    found.push(Err(given_up(&self.regex, &error)))
+                }
+                Err(_) => {}
+            }
         }
         found
     }
@@ -69,6 +75,11 @@ impl Parser {
         let measurement = text("measurement").and_then(|number| number.parse().ok()).filter(|n: &f64| n.is_finite());
         Some(Parsed { case, result, measurement, units: text("units") })
     }
+}
+
+/// What is said of a search that takes too many steps.
+pub(crate) fn given_up(regex: &Regex, error: &fancy_regex::Error) -> String {
+    format!("results may be missing: cannot search with the pattern '{}': {error}", regex.as_str())
 }
 
 /// A pattern for results as Python would have it, on bytes, with what `set` says besides; it may look around. A search
@@ -101,7 +112,7 @@ mod tests {
         assert_eq!(parser.push(b"boot\r\nping: o"), []);
         let found = parser.push(b"k 2.5\r\ndisk: bad\nnet: odd\n");
         let parsed = |case: &str, result, measurement| Parsed { case: case.into(), result, measurement, units: None };
-        assert_eq!(found, [parsed("ping", "pass", Some(2.5)), parsed("disk", "fail", None)]);
+        assert_eq!(found, [Ok(parsed("ping", "pass", Some(2.5))), Ok(parsed("disk", "fail", None))]);
     }
 
     #[test]
@@ -115,12 +126,20 @@ mod tests {
         let pattern = r"^(?P<test_case_id>(?!total)\S+): (?P<result>ok|bad)(?= now)";
         let mut parser = Parser::new(&run(pattern)).unwrap().unwrap();
         let found = parser.push(b"total: ok now\nping: ok now\ndisk: ok\n\xff: ok now\n");
-        assert_eq!(found.iter().map(|parsed| parsed.case.as_str()).collect::<Vec<_>>()[0], "ping");
+        let cases: Vec<&str> = found.iter().flatten().map(|parsed| parsed.case.as_str()).collect();
+        assert_eq!(cases[0], "ping");
     }
 
     #[test]
     fn a_search_without_end_is_given_up() {
-        let mut parser = Parser::new(&run(r"(?=(a+)+b)(?P<test_case_id>a)(?P<result>a)")).unwrap().unwrap();
-        assert_eq!(parser.push(&[[b'a'; 5000].as_slice(), b"\n"].concat()), []);
+        let mut parser = Parser::new(&run(r"^(?P<test_case_id>(a|aa)+)\2(?P<result>b)")).unwrap().unwrap();
+        let line = [[b'a'; 5000].as_slice(), b"\n"].concat();
+        let told = parser.push(&line);
+        let [Err(reason)] = told.as_slice() else { panic!("{told:?}") };
+        assert!(
+            reason.starts_with("results may be missing: cannot search with the pattern '^(?P<test_case_id>(a|aa)+)"),
+            "{reason}"
+        );
+        assert_eq!(parser.push(&line), [], "it is told once");
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use mn_msg::Object;
 use mn_msg::role::{Boot, Step, Work};
+use mn_msg::template;
 
 use crate::kernel::Beginning;
 use crate::matcher::{BadPattern, Patterns};
 use crate::menu::Menu;
-use crate::template;
 
 /// How a boot can fail; the statuses of mn-exit(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! One test stage on a shell as a state machine: start the runner, take its signals, relay its requests, know its end,
 //! ask for what was lost on the line.
 //!
-//! The caller types, keeps the records, makes the multinode calls, and calls [`Stage::tick`] at [`Stage::next_tick`].
+//! The caller types, keeps the records, makes the multinode calls, and calls [`Test::tick`] at
+//! [`Test::next_tick`].
 
 mod calls;
 mod ending;
+mod events;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -12,7 +14,6 @@ use std::time::Duration;
 
 use mn_msg::role::Run;
 
-use crate::dialogue::whole_seconds;
 use crate::hearing::{Ear, Hearing};
 use crate::journal::{Heard, Receiver};
 use crate::life::Life;
@@ -20,9 +21,9 @@ use crate::lines::Lines;
 use crate::marker::{self, Mark};
 use crate::matcher::Patterns;
 use crate::parse::Parser;
-use crate::results::{Record, Recorder};
-use crate::script::{Fault, Secret, Typed};
-use crate::signal::Request;
+use crate::results::Recorder;
+use crate::script::{Secret, Typed};
+use crate::test::Act;
 use calls::Call;
 
 /// Silence of the shell after which it is asked again.
@@ -51,25 +52,6 @@ pub struct Plan {
     pub board: Option<Patterns>,
     /// How often the stage was begun before.
     pub earlier: u32,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Act {
-    /// Type this.
-    Type(Typed),
-    /// Say what happens: a word, and a text for people.
-    Step(&'static str, String),
-    /// Keep this record.
-    Record(Record),
-    /// Warn of something odd.
-    Warn(String),
-    /// Make this multinode call, and call [`Stage::answered`] with the number.
-    Ask(u64, Request),
-    /// The stage is over.
-    Done,
-    /// The stage is over, and the role with it.
-    Fail(Fault, String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -155,15 +137,6 @@ impl Stage {
         }
     }
 
-    /// Begins. All has to be done by `end`.
-    pub fn start(&mut self, now: Duration, end: Duration) -> Vec<Act> {
-        self.began = now;
-        self.end = end;
-        self.ready_by = now.saturating_add(self.plan.patience);
-        self.phase = Phase::Asking { again: now + ASK_AGAIN };
-        vec![self.probe()]
-    }
-
     /// Asks whether the shell is there, and whether the overlay's helpers number their signals.
     fn probe(&self) -> Act {
         let check = format!("{}/bin/lava-test-journal --check 2>/dev/null", self.plan.directory);
@@ -199,38 +172,17 @@ impl Stage {
         matches!(self.ear.hearing, Hearing::Numbered(_))
     }
 
-    /// Takes what the console printed.
-    pub fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Act> {
-        let mut acts = Vec::new();
-        let mut rest = bytes;
-        while self.phase != Phase::Over {
-            let (used, heard) = self.ear.next(rest, now);
-            self.offset += used as u64;
-            self.pass(&rest[..used], &mut acts);
-            let death = self.life.as_mut().and_then(|life| life.push(&rest[..used], now));
-            if let Some(reason) = death {
-                self.fail(Fault::Dead, reason, now, &mut acts);
-                break;
-            }
-            rest = &rest[used..];
-            if heard.is_empty() {
-                break;
-            }
-            for heard in heard {
-                self.hear(heard, now, &mut acts);
-            }
-            self.see_whether_all_is_there(now, &mut acts);
-        }
-        if let Phase::Fetching { limit, .. } = self.phase {
-            self.phase = Phase::Fetching { until: limit.min(now + ASK_AGAIN), limit };
-        }
-        acts
-    }
-
     fn pass(&mut self, bytes: &[u8], acts: &mut Vec<Act>) {
         self.lines.push(bytes);
         let found = self.parser.as_mut().map(|parser| parser.push(bytes)).unwrap_or_default();
         for case in found {
+            let case = match case {
+                Ok(case) => case,
+                Err(reason) => {
+                    acts.push(Act::Warn(reason));
+                    continue;
+                }
+            };
             let turn = self.recorder.parsed_case(&case.case, case.result, case.measurement, case.units.as_deref());
             signals::keep(turn, acts);
         }
@@ -281,69 +233,8 @@ impl Stage {
         }
     }
 
-    /// Lets time pass.
-    pub fn tick(&mut self, now: Duration) -> Vec<Act> {
-        let mut acts = Vec::new();
-        match self.phase {
-            Phase::Over => {}
-            _ if self.life.as_ref().is_some_and(|life| life.over_at().is_some_and(|at| now >= at)) => {
-                let reason = self.life.take().map(Life::into_reason).unwrap_or_default();
-                self.fail(Fault::Dead, reason, now, &mut acts);
-            }
-            Phase::Ending { until } if now >= until.min(self.end) => self.settle(now, &mut acts),
-            Phase::Asking { .. } if now >= self.ready_by.min(self.end) => {
-                let after = whole_seconds(now.saturating_sub(self.began));
-                let text = format!("the shell did not answer within {after} s; {}", self.seen());
-                self.fail(Fault::Timeout, text, now, &mut acts);
-            }
-            Phase::Asking { again } if now >= again => {
-                self.phase = Phase::Asking { again: now + ASK_AGAIN };
-                acts.push(self.probe());
-            }
-            Phase::Running | Phase::Fetching { .. } if now >= self.end => {
-                let after = whole_seconds(now.saturating_sub(self.began));
-                let what = self.recorder.running().map(|run| format!("'{run}' was running, ")).unwrap_or_default();
-                let text = format!("timed out after {after} s; {what}{}", self.seen());
-                self.fail(Fault::Timeout, text, now, &mut acts);
-            }
-            Phase::Fetching { until, .. } if now >= until => {
-                // What is left of a damaged line must not swallow the next.
-                acts.push(self.typed_text("\x03\n".into()));
-                self.settle(now, &mut acts);
-            }
-            _ => {}
-        }
-        acts
-    }
-
     fn seen(&self) -> String {
         self.lines.seen()
-    }
-
-    /// When [`Stage::tick`] is to be called at the latest.
-    pub fn next_tick(&self) -> Option<Duration> {
-        let next = match self.phase {
-            Phase::Over => return None,
-            Phase::Asking { again } => again.min(self.ready_by).min(self.end),
-            Phase::Running => self.end,
-            Phase::Ending { until } | Phase::Fetching { until, .. } => until.min(self.end),
-        };
-        let over = self.life.as_ref().and_then(Life::over_at);
-        Some(over.map_or(next, |over| over.min(next)))
-    }
-
-    /// Ends the stage from outside, because the console or the lab is gone: what is open has failed, for this reason.
-    pub fn abort(&mut self, reason: &str, now: Duration) -> Vec<Act> {
-        let mut acts = Vec::new();
-        if self.phase != Phase::Over {
-            self.close(reason, now, &mut acts);
-        }
-        acts
-    }
-
-    /// The last line that was seen.
-    pub fn last_seen(&self) -> Option<String> {
-        self.lines.last()
     }
 }
 

@@ -4,8 +4,28 @@
 use std::time::Duration;
 
 use crate::reply::Answer;
-pub use crate::stage::Act;
-use crate::stage::Stage;
+use crate::results::Record;
+use crate::script::{Fault, Typed};
+use crate::signal::Request;
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Type this.
+    Type(Typed),
+    /// Say what happens: a word, and a text for people.
+    Step(&'static str, String),
+    /// Keep this record.
+    Record(Record),
+    /// Warn of something odd.
+    Warn(String),
+    /// Make this multinode call, and call [`Test::answered`] with the number.
+    Ask(u64, Request),
+    /// The block is over.
+    Done,
+    /// The block is over, and the role with it.
+    Fail(Fault, String),
+}
 
 /// A test block. The caller does what the acts say, and calls [`Test::tick`] at [`Test::next_tick`]. Times are durations
 /// since any one moment.
@@ -33,39 +53,4 @@ pub trait Test {
 
     /// What was printed and not looked at, for the block that follows.
     fn take_unread(&mut self) -> Vec<u8>;
-}
-
-impl Test for Stage {
-    fn start(&mut self, now: Duration, end: Duration) -> Vec<Act> {
-        Stage::start(self, now, end)
-    }
-
-    fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Act> {
-        Stage::push(self, bytes, now)
-    }
-
-    fn answered(&mut self, number: u64, answer: &Answer, now: Duration) -> Vec<Act> {
-        Stage::answered(self, number, answer, now)
-    }
-
-    fn tick(&mut self, now: Duration) -> Vec<Act> {
-        Stage::tick(self, now)
-    }
-
-    fn next_tick(&self) -> Option<Duration> {
-        Stage::next_tick(self)
-    }
-
-    fn abort(&mut self, reason: &str, now: Duration) -> Vec<Act> {
-        Stage::abort(self, reason, now)
-    }
-
-    fn last_seen(&self) -> Option<String> {
-        Stage::last_seen(self)
-    }
-
-    /// What follows a runner is its shell's prompt.
-    fn take_unread(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
 }

@@ -8,6 +8,7 @@ mod reader;
 pub mod role;
 mod rundir;
 mod stamp;
+pub mod template;
 mod writer;
 
 pub use decoder::{Decoder, MAX_LINE};

@@ -6,7 +6,8 @@
 use libfuzzer_sys::fuzz_target;
 use mn_console::journal::{Heard, Receiver, sealed};
 use mn_console::signal::Event;
-use mn_console::stage::{Act, Plan, Stage};
+use mn_console::stage::{Plan, Stage};
+use mn_console::test::{Act, Test};
 use std::time::Duration;
 
 const STAGE: &str = "/lava-7/0";

@@ -1,7 +1,7 @@
 //! A boot's commands as a script of iPXE's.
 
-use mn_console::template;
 use mn_msg::Object;
+use mn_msg::template;
 
 /// The script's name, which is LAVA's, in the member's directory under TFTP.
 pub const NAME: &str = "script.ipxe";

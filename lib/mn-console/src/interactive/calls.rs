@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use mn_msg::role::ScriptCall;
+use mn_msg::template;
 use serde_json::Value;
 
 use super::{Interactive, Next, Phase};
 use crate::reply::{Answer, plain};
 use crate::script::Fault;
 use crate::signal::Request;
-use crate::template;
 use crate::test::Act;
 
 impl Interactive {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{Interactive, Phase};
-use crate::expect::QUIET;
 use crate::reply::Answer;
 use crate::test::{Act, Test};
 
@@ -18,8 +17,7 @@ impl Test for Interactive {
     fn push(&mut self, bytes: &[u8], now: Duration) -> Vec<Act> {
         let mut acts = Vec::new();
         self.offset += bytes.len() as u64;
-        self.last_byte = now;
-        self.quiet_asked = false;
+        self.silence.broken(now);
         let mut bytes = bytes;
         if self.in_echo {
             let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -51,8 +49,7 @@ impl Test for Interactive {
                 let next = self.perform(now, &mut acts);
                 self.go_on(next, now, &mut acts);
             }
-            Phase::Answer | Phase::Prompt if !self.quiet_asked && now >= self.last_byte + QUIET => {
-                self.quiet_asked = true;
+            Phase::Answer | Phase::Prompt if self.silence.lasts(now) => {
                 if let Some(hit) = self.expect.quiet() {
                     let next = self.follow(&hit, now, &mut acts);
                     self.go_on(next, now, &mut acts);
@@ -68,8 +65,7 @@ impl Test for Interactive {
             Phase::Over => return None,
             Phase::Pausing { until } => until,
             Phase::Asking { .. } => Duration::MAX,
-            Phase::Answer | Phase::Prompt if self.quiet_asked => Duration::MAX,
-            Phase::Answer | Phase::Prompt => self.last_byte + QUIET,
+            Phase::Answer | Phase::Prompt => self.silence.due().unwrap_or(Duration::MAX),
         };
         Some(own.min(self.step_end()))
     }

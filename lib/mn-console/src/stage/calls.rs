@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::signals::keep;
-use super::{Act, Phase, Stage};
+use super::{Phase, Stage};
 use crate::reply::{self, Answer};
 use crate::results::Asked;
 use crate::signal::Request;
+use crate::test::Act;
 
 /// Requests of the board that may be open at a time; further ones are refused.
 const OPEN_REQUESTS: usize = 64;
@@ -66,17 +67,7 @@ impl Stage {
         self.record_call(number, acts);
     }
 
-    /// Takes the answer to the call of [`Act::Ask`] with this number.
-    pub fn answered(&mut self, number: u64, answer: &Answer, now: Duration) -> Vec<Act> {
-        let mut acts = Vec::new();
-        self.answer(number, answer, now, &mut acts);
-        if matches!(self.phase, Phase::Ending { .. }) {
-            self.wind_up(now, &mut acts);
-        }
-        acts
-    }
-
-    fn answer(&mut self, number: u64, answer: &Answer, now: Duration, acts: &mut Vec<Act>) {
+    pub(super) fn answer(&mut self, number: u64, answer: &Answer, now: Duration, acts: &mut Vec<Act>) {
         let Some(call) = self.calls.get_mut(&number).filter(|call| call.is_open()) else { return };
         let request = &call.request;
         let mut refused = match answer {

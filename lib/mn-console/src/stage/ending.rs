@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{ASK_AGAIN, Act, Phase, Stage};
+use super::{ASK_AGAIN, Phase, Stage};
 use crate::hearing::Hearing;
 use crate::journal::{Heard, Next};
 use crate::marker;
 use crate::script::Fault;
 use crate::signal::Request;
+use crate::test::Act;
 
 /// How long the answers to the last requests, and the shell's own marker, are awaited when the runner has ended.
 const LAST_WORDS: Duration = Duration::from_secs(5);

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Act, Stage};
+use super::Stage;
 use crate::journal::When;
 use crate::parse::Parser;
 use crate::results::Turn;
 use crate::script::Fault;
 use crate::signal::Event;
+use crate::test::Act;
 
 impl Stage {
     /// Takes the next signal in order.

@@ -1,5 +1,8 @@
 use super::*;
 use crate::reply::{Answer, Sent};
+use crate::script::Fault;
+use crate::signal::Request;
+use crate::test::{Act, Test};
 
 fn stage() -> Stage {
     let runs = serde_json::json!([{"run": "0_smoke", "uuid": "u", "stage": 0, "from": "git", "name": "smoke", "path": "s.yaml"}]);

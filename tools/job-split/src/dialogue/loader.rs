@@ -6,9 +6,9 @@ use crate::findings::Findings;
 use crate::read::{boolean, pattern, require_text, text, texts};
 use crate::suggest::suggest;
 use crate::uboot;
-use mn_console::template;
 use mn_msg::Object;
 use mn_msg::role::{Step, Work};
+use mn_msg::template;
 use mn_yaml::{Mapping, Node, Position};
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The placeholders in a dictionary's commands.
+//! The placeholders in commands, as mn-message(5) has them: what a later stage knows is filled in there.
 
 use serde_json::{Map, Value};
 
