@@ -1,7 +1,7 @@
 //! What the dictionary of a board does to the messages.
 
 use crate::splitting::{BOARD, board_with, checked, device, edited, file, roles, split, two_guests, warnings};
-use pumice_tests::Outcome;
+use pumice_tests::{Outcome, run, tool};
 use serde_json::{Value, json};
 
 #[test]
@@ -123,6 +123,22 @@ fn dictionaries_of_a_type_are_used_in_the_order_given() {
     assert_eq!(outcome.status, 2);
     let error = "more boards of type 'board' than dictionaries: give --device board=FILE for each";
     assert!(outcome.stderr.contains(&format!("job-split: stdin:18:7: {error}\n")), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_pattern_that_is_looked_for_line_by_line_is_named() {
+    let board = file(&board_with("['error: no such device']", r"['(?<!last )error: no such device', '(x)\1']"));
+    let arguments = ["--check", "--device", &device(&board), "-"];
+    let outcome = run(tool("job-split").args(arguments), two_guests().as_bytes());
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    let path = board.path().display();
+    for (place, pattern) in [("16:22", "(?<!last )error: no such device"), ("16:57", r"(x)\\1")] {
+        let note = format!("job-split: note: {path}:{place}: the pattern '{pattern}' is looked for line by line\n");
+        assert!(outcome.stderr.contains(&note), "{}", outcome.stderr);
+    }
+    let (status, stderr) = checked(&two_guests(), &board_with("['error: no such device']", "['(?<=a+)b']"));
+    let error = "board.yaml:16:22: cannot use the pattern '(?<=a+)b': a look-behind needs a fixed length\n";
+    assert!(status == 2 && stderr.contains(error), "{stderr}");
 }
 
 #[test]

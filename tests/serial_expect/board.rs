@@ -58,6 +58,36 @@ fn the_run_directory_has_the_console_the_results_and_what_was_held() {
 }
 
 #[test]
+fn patterns_that_look_around_lead_a_boot() {
+    let mut lab = Lab::host(&one_run(PASS));
+    let dialogue = &mut lab.role["actions"][0]["dialogue"];
+    dialogue[3]["prompt"] = json!(r"(?<!\w)grub>");
+    dialogue[4]["pattern"] = json!("Linux version (?!9)");
+    dialogue[5]["prompts"] = json!([r"(\w)oot@board:(?!x)"]);
+    let outcome = lab.start().outcome();
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{}", outcome.stdout);
+    assert_eq!(lab.text("grub-lines"), "linux (tftp,10.0.0.1)/104/vmlinuz ${x}\ninitrd 104/initrd\nboot\n");
+    assert!(
+        outcome.stdout.contains("waiting for 'Linux version (?!9)' (looked for line by line)"),
+        "{}",
+        outcome.stdout
+    );
+}
+
+#[test]
+fn a_search_that_takes_too_many_steps_is_warned_of() {
+    let mut lab = Lab::host("");
+    lab.role["actions"][0]["dialogue"][1]["patterns"] = json!([r"(a|aa)+\1b"]);
+    lab.role["actions"][0]["dialogue"][1]["timeout"] = json!(1);
+    let line = "a".repeat(2000);
+    lab.board_says("menu", &format!("{line}\nEnd\n"));
+    let outcome = lab.start().outcome();
+    let warning = r"warning: a match may be missing: a search with the pattern '(a|aa)+\\1b' took too many steps";
+    let why = r"bootloader-interrupt: waited for '(a|aa)+\1b' (looked for line by line) in vain, 1 s; last seen: 'End'";
+    assert_eq!((outcome.status, outcome.stderr), (124, format!("serial-expect: {warning}\nserial-expect: {why}\n")));
+}
+
+#[test]
 fn a_failed_test_is_status_1_and_the_job_has_passed() {
     let lab = Lab::host(&one_run("echo '<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=b RESULT=fail>'"));
     let outcome = lab.start().outcome();

@@ -41,6 +41,8 @@ pub enum Act {
     Step(String, String),
     /// Keep this record.
     Record(Record),
+    /// Warn of something odd.
+    Warn(String),
     /// The shell is there; the dialogue is over.
     Ready,
     /// The dialogue is over.
@@ -170,6 +172,7 @@ impl Dialogue {
         self.quiet.broken(now);
         self.expect.push(bytes);
         self.look(now, &mut acts);
+        acts.extend(self.expect.take_warning().map(Act::Warn));
         acts
     }
 
@@ -193,6 +196,7 @@ impl Dialogue {
             None if now >= self.step.end.min(self.end) && !self.step.name.is_empty() => self.expire(now, &mut acts),
             None => self.tick_wait(now, &mut acts),
         }
+        acts.extend(self.expect.take_warning().map(Act::Warn));
         acts
     }
 

@@ -1,9 +1,13 @@
 //! Waiting for one of several patterns in what a console prints; what comes after the match stays for the next wait.
+//!
+//! A pattern that the automaton does not take is found when its line has ended, or the line is silent; to such a match
+//! all belongs that has come by then.
 
 use std::time::Duration;
 
 use crate::lines::before_sequences;
-use crate::matcher::{Found, Matcher, Patterns};
+use crate::matcher::{Matcher, Patterns};
+use crate::window::Window;
 
 /// Bytes of text kept up to a match: LAVA's window.
 pub const WINDOW: usize = 8184;
@@ -62,6 +66,7 @@ pub struct Expect {
     unread: Vec<u8>,
     text: Vec<u8>,
     matcher: Option<Matcher>,
+    window: Window,
 }
 
 impl Expect {
@@ -76,25 +81,50 @@ impl Expect {
     /// Waits for one of `patterns`, from what has not been looked at.
     pub fn wait(&mut self, patterns: &Patterns) {
         self.matcher = Some(Matcher::new(patterns));
+        self.window.wait(patterns.windowed());
         self.text.clear();
     }
 
     /// Looks at what has come, calling `seen` with each byte that is passed, and stops after the first match.
     pub fn find(&mut self, mut seen: impl FnMut(&[u8])) -> Option<Hit> {
         let matcher = self.matcher.as_mut()?;
-        let found = matcher.feed(&self.unread);
-        let used = found.map_or(self.unread.len(), |found| found.used);
+        let (mut used, mut found) = (0, None);
+        while found.is_none() && used < self.unread.len() {
+            let rest = &self.unread[used..];
+            let piece = &rest[..self.window.until_search(rest)];
+            let walked = matcher.feed(piece);
+            let passed = &piece[..walked.map_or(piece.len(), |found| found.used)];
+            self.text.extend_from_slice(passed);
+            keep_end(&mut self.text, WINDOW);
+            used += passed.len();
+            found = walked.map(|found| found.pattern);
+            if found.is_none() && piece.ends_with(b"\n") {
+                found = self.window.search(&self.text);
+            }
+        }
         seen(&self.unread[..used]);
-        self.text.extend(self.unread.drain(..used));
-        keep_end(&mut self.text, WINDOW);
-        found.map(|found| self.hit(found.pattern))
+        self.unread.drain(..used);
+        found.map(|pattern| self.hit(pattern))
     }
 
     /// What has come if nothing follows; to be asked when the line has been silent for a moment.
     pub fn quiet(&mut self) -> Option<Hit> {
         let matcher = self.matcher.as_mut()?;
-        let found = matcher.quiet().or_else(|| behind_sequences(matcher, &self.text))?;
-        Some(self.hit(found.pattern))
+        let walked = matcher.quiet().map(|found| found.pattern);
+        let found = first(walked, self.window.search(&self.text)).or_else(|| {
+            // The board may have put terminal sequences behind its prompt.
+            let shown = before_sequences(&self.text);
+            if shown.len() == self.text.len() {
+                return None;
+            }
+            first(at_end(matcher, shown), self.window.search(shown))
+        })?;
+        Some(self.hit(found))
+    }
+
+    /// What is to be warned of, once: a search that took too many steps.
+    pub fn take_warning(&mut self) -> Option<String> {
+        self.window.take_warning()
     }
 
     fn hit(&mut self, pattern: usize) -> Hit {
@@ -114,11 +144,15 @@ impl Expect {
     }
 }
 
-/// What matches at the end of the text but for terminal sequences.
-fn behind_sequences(matcher: &Matcher, text: &[u8]) -> Option<Found> {
-    let shown = before_sequences(text);
+/// What matches at the end of the text, and not before.
+fn at_end(matcher: &Matcher, text: &[u8]) -> Option<usize> {
     let mut again = matcher.afresh();
-    if shown.len() == text.len() || again.feed(shown).is_some() { None } else { again.quiet() }
+    if again.feed(text).is_some() { None } else { again.quiet().map(|found| found.pattern) }
+}
+
+/// Of two patterns that are found together the first in the list.
+fn first(one: Option<usize>, other: Option<usize>) -> Option<usize> {
+    one.into_iter().chain(other).min()
 }
 
 fn keep_end(bytes: &mut Vec<u8>, limit: usize) {
@@ -130,6 +164,95 @@ fn keep_end(bytes: &mut Vec<u8>, limit: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn waiting(patterns: &[&str]) -> Expect {
+        let mut expect = Expect::default();
+        expect.wait(&Patterns::new(patterns).unwrap());
+        expect
+    }
+
+    /// What is found when the bytes come in these reads, and then nothing.
+    fn found(patterns: &[&str], reads: &[&[u8]]) -> Option<Hit> {
+        let mut expect = waiting(patterns);
+        let read = |read: &&[u8]| {
+            expect.push(read);
+            expect.find(|_| ())
+        };
+        let hit = reads.iter().find_map(read);
+        hit.or_else(|| expect.quiet())
+    }
+
+    #[test]
+    fn a_pattern_that_looks_around_is_found_when_its_line_ends_or_is_silent() {
+        let mut expect = waiting(&["login:(?! incorrect)", "never"]);
+        expect.push(b"login: incorrect\r\nlast ");
+        assert_eq!((expect.find(|_| ()), expect.quiet()), (None, None));
+        expect.push(b"login: x\r\nboard:");
+        let text = b"login: incorrect\r\nlast login: x\r\n".to_vec();
+        assert_eq!(expect.find(|_| ()), Some(Hit { pattern: 0, text }));
+        assert_eq!(expect.take_unread(), b"board:");
+        let silent = found(&["never", "(?<!#)# $"], &[b"## Flattened\r\n", b"board:~# \x1b[6n"]);
+        assert_eq!(silent.map(|hit| hit.pattern), Some(1));
+        assert_eq!(found(&["(?<!#)# $"], &[b"board:~## "]), None);
+    }
+
+    #[test]
+    fn a_pattern_that_refers_back_stands_beside_others() {
+        let patterns = [r"(\w+) is \1", "panic"];
+        assert_eq!(found(&patterns, &[b"this is that\n", b"that is that\n"]).unwrap().pattern, 0);
+        assert_eq!(
+            found(&patterns, &[b"this is that\n", b"panic, and that is that\n"]).unwrap().text,
+            b"this is that\npanic"
+        );
+    }
+
+    #[test]
+    fn a_match_may_begin_seven_lines_before_its_last() {
+        let lines = |count| [b"first", "\n".repeat(count).as_bytes(), b"last\n"].concat();
+        assert_eq!(found(&["first.*(?!x)last"], &[&lines(7)]).map(|hit| hit.pattern), Some(0));
+        assert_eq!(found(&["first.*(?!x)last"], &[&lines(8)]), None);
+    }
+
+    #[test]
+    fn a_text_that_has_lost_its_beginning_has_none() {
+        let long = [b'x'; WINDOW];
+        assert_eq!(found(&["^(?!y)x"], &[b"y", &long, b"\n"]), None);
+        assert_eq!(found(&["^(?!y)x"], &[b"x\n"]).map(|hit| hit.pattern), Some(0));
+    }
+
+    #[test]
+    fn a_search_without_end_is_given_up_and_the_others_go_on() {
+        let mut expect = waiting(&[r"(a|aa)+\1b", "(?!x)login:"]);
+        let line = [[b'a'; 5000].as_slice(), b"\n"].concat();
+        let mut warnings = Vec::new();
+        for _ in 0..100 {
+            expect.push(&line);
+            assert_eq!(expect.find(|_| ()), None);
+            warnings.extend(expect.take_warning());
+        }
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[1].starts_with(r"the pattern '(a|aa)+\\1b' is given up"), "{warnings:?}");
+        expect.push(b"login:\n");
+        assert_eq!(expect.find(|_| ()).map(|hit| hit.pattern), Some(1));
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_bytes_are_cut_into_reads_changes_nothing(
+            text in "[ab#\n\r ]{0,40}",
+            cuts in proptest::collection::vec(0usize..40, 0..6),
+        ) {
+            let patterns = ["(?<!#)# $", r"(a|b)\1\n", "b#", "^a(?= )", r"(?<=a)\n(?!a)"];
+            let whole = found(&patterns, &[text.as_bytes()]);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).chain([0, text.len()]).collect();
+            cuts.sort_unstable();
+            let reads: Vec<&[u8]> = cuts.windows(2).map(|cut| &text.as_bytes()[cut[0]..cut[1]]).collect();
+            prop_assert_eq!(&found(&patterns, &reads), &whole);
+            let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+            prop_assert_eq!(&found(&patterns, &bytes), &whole);
+        }
+    }
 
     #[test]
     fn what_follows_a_match_stays_for_the_next_wait() {

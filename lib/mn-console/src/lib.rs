@@ -5,6 +5,7 @@
 //! quiet or a deadline has passed. Every buffer has a limit, named where it is kept, because a board may print
 //! anything for ever.
 
+mod backtrack;
 pub mod dialogue;
 pub mod expect;
 mod hearing;
@@ -28,3 +29,4 @@ pub mod signal;
 pub mod stage;
 pub mod telnet;
 pub mod test;
+mod window;

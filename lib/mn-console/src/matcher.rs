@@ -3,9 +3,11 @@
 //! One lazily built automaton carries its state across reads, so a match does not depend on how the bytes were cut
 //! into reads, and a board that prints gigabytes costs no more memory than one that prints nothing. The match that
 //! ends first in the stream wins; of those that end together, the pattern that stands first in the list.
-//! As in LAVA `.` matches a newline, and there are no look-ahead and look-behind.
+//! As in LAVA `.` matches a newline. What the automaton cannot take, look-around and back-references, is set aside for a
+//! search in a window of the text.
 
 use std::fmt;
+use std::sync::Arc;
 
 use regex_automata::Anchored;
 use regex_automata::MatchKind;
@@ -14,6 +16,10 @@ use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{self, NFA};
 use regex_automata::util::start;
 use regex_automata::util::syntax;
+use regex_syntax::Error as Refused;
+use regex_syntax::ast::ErrorKind as Kind;
+
+use crate::window::Windowed;
 
 /// Memory the automaton's states may take, in bytes; past it they are forgotten and built again.
 const CACHE_BYTES: usize = 1 << 20;
@@ -41,8 +47,19 @@ impl std::error::Error for BadPattern {}
 #[derive(Debug, Clone)]
 pub struct Patterns {
     dfa: DFA,
-    /// Whether the pattern can be decided without the byte that follows it (no `$`, no `\b`).
-    settled: Vec<bool>,
+    /// The automaton's patterns, in the order of the list.
+    walked: Vec<Walked>,
+    /// The others.
+    windowed: Arc<[Windowed]>,
+}
+
+/// A pattern that the automaton takes.
+#[derive(Debug, Clone, Copy)]
+struct Walked {
+    /// Its place in the list.
+    place: usize,
+    /// Whether it can be decided without the byte that follows it (no `$`, no `\b`).
+    settled: bool,
 }
 
 impl Patterns {
@@ -52,23 +69,66 @@ impl Patterns {
     /// The first pattern that is no regular expression, that the empty text matches (it would say nothing), or that
     /// makes the list too large.
     pub fn new<P: AsRef<str>>(patterns: &[P]) -> Result<Patterns, BadPattern> {
-        let mut programs = Vec::with_capacity(patterns.len());
-        let mut settled = Vec::with_capacity(patterns.len());
-        for pattern in patterns {
+        let (mut programs, mut walked, mut windowed) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, pattern) in patterns.iter().enumerate() {
             let text = pattern.as_ref();
-            let program = parse(text).map_err(|error| bad(text, &error))?;
-            if program.properties().minimum_len().unwrap_or(0) == 0 {
+            let takes_nothing = match parse(text) {
+                Ok(program) => {
+                    let properties = program.properties();
+                    let takes_nothing = properties.minimum_len().unwrap_or(0) == 0;
+                    walked.push(Walked { place, settled: properties.look_set().is_empty() });
+                    programs.push(program);
+                    takes_nothing
+                }
+                Err(error) => {
+                    let aside = set_aside(place, text, &error)?;
+                    let takes_nothing = aside.takes_nothing();
+                    windowed.push(aside);
+                    takes_nothing
+                }
+            };
+            if takes_nothing {
                 return Err(bad(text, &"it matches the empty text"));
             }
-            settled.push(program.properties().look_set().is_empty());
-            programs.push(program);
         }
         let all = || patterns.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("' and '");
         let nfa = compile(&programs).map_err(|error| bad(&all(), &error))?;
         let config =
             DFA::config().match_kind(MatchKind::All).cache_capacity(CACHE_BYTES).skip_cache_capacity_check(true);
         let dfa = DFA::builder().configure(config).build_from_nfa(nfa).map_err(|error| bad(&all(), &error))?;
-        Ok(Patterns { dfa, settled })
+        Ok(Patterns { dfa, walked, windowed: windowed.into() })
+    }
+
+    /// Those that are searched for in a window.
+    pub(crate) fn windowed(&self) -> &Arc<[Windowed]> {
+        &self.windowed
+    }
+
+    /// Whether one of them is looked for line by line, in a window of the text, and not byte by byte.
+    pub fn need_window(&self) -> bool {
+        !self.windowed.is_empty()
+    }
+}
+
+/// A pattern for people: in quotes, and how it is looked for if the automaton does not take it.
+pub(crate) fn quoted(pattern: &str) -> String {
+    let how = if parse(pattern).is_ok() { "" } else { " (looked for line by line)" };
+    format!("'{pattern}'{how}")
+}
+
+/// A pattern that the automaton refuses, for a search in a window.
+fn set_aside(place: usize, text: &str, refused: &Refused) -> Result<Windowed, BadPattern> {
+    let kind = match refused {
+        Refused::Parse(error) => Some(error.kind()),
+        _ => None,
+    };
+    match kind {
+        // The other engine takes them, though hardly anybody can mean them.
+        Some(Kind::GroupNameDuplicate { .. } | Kind::RepetitionCountInvalid) => Err(bad(text, refused)),
+        Some(Kind::UnsupportedLookAround | Kind::UnsupportedBackreference) => {
+            Windowed::new(place, text).map_err(|reason| bad(text, &reason))
+        }
+        _ => Windowed::new(place, text).map_err(|_| bad(text, refused)),
     }
 }
 
@@ -80,7 +140,7 @@ fn bad(pattern: &str, reason: &dyn fmt::Display) -> BadPattern {
 }
 
 /// Bytes first; a pattern with other than ASCII letters in a class is only understood as Unicode.
-fn parse(text: &str) -> Result<regex_syntax::hir::Hir, Box<regex_syntax::Error>> {
+fn parse(text: &str) -> Result<regex_syntax::hir::Hir, Box<Refused>> {
     let config = syntax::Config::new().dot_matches_new_line(true).utf8(false);
     syntax::parse_with(text, &config.unicode(false))
         .or_else(|error| syntax::parse_with(text, &config.unicode(true)).map_err(|_| Box::new(error)))
@@ -137,13 +197,13 @@ impl Matcher {
             state = next?;
             // The automaton reports a match one byte after its end.
             if state.is_match()
-                && let Some(pattern) = first_match(&self.patterns.dfa, &self.cache, state)
+                && let Some(found) = first_match(&self.patterns, &self.cache, state)
             {
-                return Some(Found { pattern, used: at });
+                return Some(Found { pattern: found.place, used: at });
             }
         }
         let found = self.at_end()?;
-        self.patterns.settled[found].then_some(Found { pattern: found, used: bytes.len() })
+        found.settled.then_some(Found { pattern: found.place, used: bytes.len() })
     }
 
     /// The next state: most have been met before, and need no more than a look into the table.
@@ -159,10 +219,10 @@ impl Matcher {
 
     /// What has matched if nothing follows. To be asked when the line has been silent for a moment.
     pub fn quiet(&mut self) -> Option<Found> {
-        self.at_end().map(|pattern| Found { pattern, used: 0 })
+        self.at_end().map(|found| Found { pattern: found.place, used: 0 })
     }
 
-    fn at_end(&mut self) -> Option<usize> {
+    fn at_end(&mut self) -> Option<Walked> {
         let state = self.state?;
         // The look ahead may make the cache forget the state the walk goes on from: near its limit use a copy.
         let mut copy;
@@ -173,15 +233,17 @@ impl Matcher {
             &mut self.cache
         };
         let end = self.patterns.dfa.next_eoi_state(cache, state).ok()?;
-        first_match(&self.patterns.dfa, cache, end)
+        first_match(&self.patterns, cache, end)
     }
 }
 
-fn first_match(dfa: &DFA, cache: &Cache, state: LazyStateID) -> Option<usize> {
+fn first_match(patterns: &Patterns, cache: &Cache, state: LazyStateID) -> Option<Walked> {
     if !state.is_match() {
         return None;
     }
-    (0..dfa.match_len(cache, state)).map(|at| dfa.match_pattern(cache, state, at).as_usize()).min()
+    let matches = 0..patterns.dfa.match_len(cache, state);
+    let first = matches.map(|at| patterns.dfa.match_pattern(cache, state, at).as_usize()).min()?;
+    patterns.walked.get(first).copied()
 }
 
 #[cfg(test)]
@@ -243,7 +305,10 @@ mod tests {
         assert_eq!(error.to_string(), "cannot use the pattern 'root@(board': unclosed group");
         let error = Patterns::new(&[".*"]).unwrap_err();
         assert_eq!(error.to_string(), "cannot use the pattern '.*': it matches the empty text");
-        assert!(Patterns::new(&["(?=x)y"]).unwrap_err().reason.contains("look-around"));
+        let error = Patterns::new(&["(?=x)("]).unwrap_err();
+        assert!(!error.reason.contains("look-around"), "{error}: look-around is not what is wrong");
+        let error = Patterns::new(&["(?!x)"]).unwrap_err();
+        assert_eq!(error.reason, "it matches the empty text");
     }
 
     #[test]

@@ -12,11 +12,11 @@ use fancy_regex::Regex;
 use mn_msg::role::Monitor as Message;
 use serde_json::json;
 
+use crate::backtrack::Excess;
 use crate::dialogue::whole_seconds;
 use crate::expect::{Expect, Silence, WINDOW};
 use crate::lines::Lines;
-use crate::matcher::Patterns;
-use crate::parse::given_up;
+use crate::matcher::{Patterns, quoted};
 use crate::reply::Answer;
 use crate::results::{Record, duration, lava};
 use crate::script::Fault;
@@ -60,8 +60,7 @@ pub struct Monitors {
     expect: Expect,
     /// What has been printed and belongs to no result yet; its last [`WINDOW`] bytes.
     window: Vec<u8>,
-    /// Whether a search that was given up was told.
-    told: bool,
+    excess: Excess,
     /// Expected cases that have not come.
     missing: BTreeSet<String>,
     lines: Lines,
@@ -93,7 +92,7 @@ impl Monitors {
             end: Duration::MAX,
             expect: Expect::default(),
             window: Vec::new(),
-            told: false,
+            excess: Excess::default(),
             missing: BTreeSet::new(),
             lines: Lines::new(8),
             silence: Silence::default(),
@@ -109,8 +108,12 @@ impl Monitors {
             return acts.push(Act::Done);
         };
         self.phase = Phase::Start;
+        self.excess = Excess::default();
         self.missing = monitor.message.expected.iter().flatten().cloned().collect();
-        acts.push(Act::Step("monitor", format!("{}: waiting for '{}'", monitor.message.name, monitor.message.start)));
+        acts.push(Act::Step(
+            "monitor",
+            format!("{}: waiting for {}", monitor.message.name, quoted(&monitor.message.start)),
+        ));
         self.expect.wait(&monitor.start);
     }
 
@@ -140,7 +143,10 @@ impl Monitors {
             Phase::Start => {
                 self.phase = Phase::Results;
                 self.since = now;
-                acts.push(Act::Step("monitor", format!("{}: until '{}'", monitor.message.name, monitor.message.end)));
+                acts.push(Act::Step(
+                    "monitor",
+                    format!("{}: until {}", monitor.message.name, quoted(&monitor.message.end)),
+                ));
                 self.expect.wait(&monitor.end);
             }
             Phase::Results => {
@@ -168,17 +174,12 @@ impl Monitors {
 
     /// Takes the results out of the window.
     fn scan(&mut self, acts: &mut Vec<Act>) {
-        let Some(monitor) = self.monitors.get(self.at) else { return };
+        let Some(monitor) = self.monitors.get(self.at).filter(|_| !self.excess.is_too_much()) else { return };
         let mut used = 0;
         for captures in monitor.pattern.captures_iter(self.window.as_slice()) {
-            let captures = match captures {
-                Ok(captures) => captures,
-                Err(error) => {
-                    if !std::mem::replace(&mut self.told, true) {
-                        acts.push(Act::Warn(given_up(&monitor.pattern, &error)));
-                    }
-                    break;
-                }
+            let Ok(captures) = captures else {
+                acts.extend(self.excess.count(&monitor.pattern).map(Act::Warn));
+                break;
             };
             used = captures.get(0).map_or(used, |whole| whole.end());
             match result(&monitor.message, &captures) {
@@ -212,7 +213,11 @@ impl Monitors {
     fn expire(&mut self, now: Duration, acts: &mut Vec<Act>) {
         let Some(monitor) = self.monitors.get(self.at) else { return };
         let Message { name, start, end, .. } = &monitor.message;
-        let what = if self.phase == Phase::Start { format!("its start '{start}'") } else { format!("its end '{end}'") };
+        let what = if self.phase == Phase::Start {
+            format!("its start {}", quoted(start))
+        } else {
+            format!("its end {}", quoted(end))
+        };
         let after = whole_seconds(now.saturating_sub(self.since));
         let seen = self.lines.seen();
         let text = format!("monitor '{name}': waited for {what} in vain, {after} s; {seen}");
@@ -243,6 +248,7 @@ impl Test for Monitors {
         self.silence.broken(now);
         self.expect.push(bytes);
         self.look(now, &mut acts);
+        acts.extend(self.expect.take_warning().map(Act::Warn));
         acts
     }
 
@@ -261,6 +267,7 @@ impl Test for Monitors {
             self.follow(now, &mut acts);
             self.look(now, &mut acts);
         }
+        acts.extend(self.expect.take_warning().map(Act::Warn));
         acts
     }
 

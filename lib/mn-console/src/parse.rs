@@ -4,6 +4,7 @@ use fancy_regex::{BytesMode, Captures, Regex, RegexBuilder};
 use mn_msg::Object;
 use mn_msg::role::Run;
 
+use crate::backtrack::{self, Excess};
 use crate::results::outcome;
 
 /// Bytes of one line that are looked at.
@@ -28,8 +29,7 @@ pub struct Parser {
     regex: Regex,
     fixups: Object,
     line: Vec<u8>,
-    /// Whether a search that was given up was told.
-    told: bool,
+    excess: Excess,
 }
 
 impl Parser {
@@ -41,10 +41,16 @@ impl Parser {
         let Some(pattern) = &run.pattern else { return Ok(None) };
         let regex = results_pattern(pattern, |_| {});
         let regex = regex.map_err(|reason| format!("cannot use the pattern '{pattern}' of '{}': {reason}", run.run))?;
-        Ok(Some(Parser { regex, fixups: run.fixupdict.clone().unwrap_or_default(), line: Vec::new(), told: false }))
+        Ok(Some(Parser {
+            regex,
+            fixups: run.fixupdict.clone().unwrap_or_default(),
+            line: Vec::new(),
+            excess: Excess::default(),
+        }))
     }
 
-    /// Takes what was read; gives the results of the lines that ended, and once why one of them has none.
+    /// Takes what was read; gives the results of the lines that ended, and what is to be warned of: a search
+    /// that took too many steps.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Result<Parsed, String>> {
         let mut found = Vec::new();
         for &byte in bytes {
@@ -56,12 +62,12 @@ impl Parser {
             }
             let line = std::mem::take(&mut self.line);
             let line = line.strip_suffix(b"\r").unwrap_or(&line);
+            if self.excess.is_too_much() {
+                continue;
+            }
             match self.regex.captures(line) {
                 Ok(captures) => found.extend(captures.and_then(|captures| self.result(&captures)).map(Ok)),
-                Err(error) if !std::mem::replace(&mut self.told, true) => {
-                    found.push(Err(given_up(&self.regex, &error)))
-                }
-                Err(_) => {}
+                Err(_) => found.extend(self.excess.count(&self.regex).map(Err)),
             }
         }
         found
@@ -77,20 +83,11 @@ impl Parser {
     }
 }
 
-/// What is said of a search that takes too many steps.
-pub(crate) fn given_up(regex: &Regex, error: &fancy_regex::Error) -> String {
-    format!("results may be missing: cannot search with the pattern '{}': {error}", regex.as_str())
-}
-
-/// A pattern for results as Python would have it, on bytes, with what `set` says besides; it may look around. A search
-/// ends after a million steps back.
-pub(crate) fn results_pattern(pattern: &str, set: impl Fn(&mut RegexBuilder)) -> Result<Regex, String> {
-    let mut builder = RegexBuilder::new(pattern);
-    builder.multi_line(true).bytes_mode(BytesMode::UnicodeBytes).delegate_size_limit(1 << 20);
-    set(&mut builder);
-    builder.build().map_err(|error| {
-        let reason = error.to_string();
-        reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+/// A pattern for results as Python would have it, on bytes, with what `set` says besides; it may look around.
+pub(crate) fn results_pattern(pattern: &str, set: impl FnOnce(&mut RegexBuilder)) -> Result<Regex, String> {
+    backtrack::compile(pattern, |builder| {
+        builder.multi_line(true).bytes_mode(BytesMode::UnicodeBytes);
+        set(builder);
     })
 }
 
@@ -136,10 +133,11 @@ mod tests {
         let line = [[b'a'; 5000].as_slice(), b"\n"].concat();
         let told = parser.push(&line);
         let [Err(reason)] = told.as_slice() else { panic!("{told:?}") };
-        assert!(
-            reason.starts_with("results may be missing: cannot search with the pattern '^(?P<test_case_id>(a|aa)+)"),
-            "{reason}"
-        );
+        let start = "a match may be missing: a search with the pattern '^(?P<test_case_id>(a|aa)+)";
+        assert!(reason.starts_with(start), "{reason}");
         assert_eq!(parser.push(&line), [], "it is told once");
+        let told = parser.push(&line.repeat(100));
+        let [Err(reason)] = told.as_slice() else { panic!("{told:?}") };
+        assert!(reason.ends_with("is given up: 20 searches took too many steps"), "{reason}");
     }
 }

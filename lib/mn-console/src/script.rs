@@ -9,7 +9,7 @@ use mn_msg::role::{Boot, Step, Work};
 use mn_msg::template;
 
 use crate::kernel::Beginning;
-use crate::matcher::{BadPattern, Patterns};
+use crate::matcher::{BadPattern, Patterns, quoted};
 use crate::menu::Menu;
 
 /// How a boot can fail; the statuses of mn-exit(7).
@@ -318,7 +318,7 @@ fn wait_for(goals: &[(&str, Then)], nudge: Nudge) -> Result<Op, BadPattern> {
     let texts: Vec<&str> = goals.iter().map(|(text, _)| *text).collect();
     let then: Vec<Then> = goals.iter().map(|(_, then)| then.clone()).collect();
     let wanted = goals.iter().filter(|(_, then)| !matches!(then, Then::Fail(..)));
-    let wanted: Vec<String> = wanted.map(|(text, _)| format!("'{text}'")).collect();
+    let wanted: Vec<String> = wanted.map(|(text, _)| quoted(text)).collect();
     if wanted.is_empty() {
         return Err(BadPattern { pattern: String::new(), reason: "there is nothing to wait for".into() });
     }

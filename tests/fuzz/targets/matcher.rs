@@ -1,10 +1,12 @@
-//! The automaton over a stream finds what a slow and obvious search finds, however the bytes are cut into reads.
+//! The automaton over a stream finds what a slow and obvious search finds, and what a wait finds for any patterns does not
+//! depend on how the bytes are cut into reads.
 //!
 //! Input: patterns, a line each, an empty line, then what the console prints.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mn_console::expect::{Expect, Hit};
 use mn_console::matcher::{Matcher, Patterns};
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -13,7 +15,12 @@ fuzz_target!(|input: &[u8]| {
     let (Ok(patterns), text) = (std::str::from_utf8(&input[..end]), &input[end + 2..]) else { return };
     let patterns: Vec<&str> = patterns.lines().take(4).collect();
     let text = &text[..text.len().min(200)];
-    let (Ok(fast), Some(slow)) = (Patterns::new(&patterns), obvious(&patterns)) else { return };
+    let Ok(fast) = Patterns::new(&patterns) else { return };
+    let whole = awaited(&fast, [text]);
+    for size in [1, 7] {
+        assert_eq!(awaited(&fast, text.chunks(size)), whole, "{patterns:?} in reads of {size}");
+    }
+    let Some(slow) = obvious(&patterns) else { return };
     let expected = first(&slow, text);
     for size in [1, 7, text.len().max(1)] {
         let mut matcher = Matcher::new(&fast);
@@ -29,6 +36,17 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(found, expected, "{patterns:?} in reads of {size}");
     }
 });
+
+/// What a wait finds when the console is silent after its last byte.
+fn awaited<'a>(patterns: &Patterns, reads: impl IntoIterator<Item = &'a [u8]>) -> Option<Hit> {
+    let mut expect = Expect::default();
+    expect.wait(patterns);
+    let hit = reads.into_iter().find_map(|read| {
+        expect.push(read);
+        expect.find(|_| ())
+    });
+    hit.or_else(|| expect.quiet())
+}
 
 /// The patterns, each to end where the text ends; none where one asks what stands around it, which the end would answer.
 fn obvious(patterns: &[&str]) -> Option<Vec<Regex>> {

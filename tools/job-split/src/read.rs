@@ -133,7 +133,12 @@ fn check_pattern(text: &str, at: Position, findings: &mut Findings) {
         return;
     }
     match Patterns::new(&[text]) {
-        Ok(_) => drop(GOOD.with_borrow_mut(|good| good.insert(text.to_owned()))),
+        Ok(patterns) => {
+            if patterns.need_window() {
+                findings.note(at, format!("the pattern '{}' is looked for line by line", text.escape_debug()));
+            }
+            GOOD.with_borrow_mut(|good| good.insert(text.to_owned()));
+        }
         Err(bad) => findings.error(at, bad.to_string()),
     }
 }

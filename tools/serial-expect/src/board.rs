@@ -79,6 +79,7 @@ impl Board {
                         report.step("boot", &text)?;
                     }
                     Act::Record(record) => report.record(record)?,
+                    Act::Warn(text) => report.warn(&text)?,
                     Act::Ready => return Ok(()),
                     Act::Fail(fault, text) => return Err(verdict::error(fault, &text)),
                 }

@@ -78,6 +78,7 @@ fn boot(role: &Role, mut tape: Tape) -> Result<Booted> {
                 Act::Type(_) => tape.typed(),
                 Act::Ready => return Ok(Ok(())),
                 Act::Fail(_, text) => return Ok(Err(text)),
+                Act::Warn(text) => mn_cli::warn(text),
                 Act::Step(..) | Act::Record(_) => {}
             }
         }

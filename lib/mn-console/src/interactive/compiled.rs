@@ -5,7 +5,7 @@ use std::time::Duration;
 use mn_msg::role::{Script as Message, ScriptCall, ScriptStep};
 
 use crate::lines::readable;
-use crate::matcher::Patterns;
+use crate::matcher::{Patterns, quoted};
 use crate::script::Fault;
 
 /// A script.
@@ -142,7 +142,7 @@ fn fault(exception: &str) -> Fault {
 }
 
 fn either(patterns: &[String]) -> String {
-    patterns.iter().map(|pattern| format!("'{pattern}'")).collect::<Vec<_>>().join(" or ")
+    patterns.iter().map(|pattern| quoted(pattern)).collect::<Vec<_>>().join(" or ")
 }
 
 /// The last line of a text that is not empty.

@@ -29,6 +29,7 @@ impl Test for Interactive {
         self.expect.push(bytes);
         let next = self.look(now, &mut acts);
         self.go_on(next, now, &mut acts);
+        acts.extend(self.expect.take_warning().map(Act::Warn));
         acts
     }
 
@@ -57,6 +58,7 @@ impl Test for Interactive {
             }
             _ => {}
         }
+        acts.extend(self.expect.take_warning().map(Act::Warn));
         acts
     }
 
