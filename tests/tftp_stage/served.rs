@@ -249,6 +249,9 @@ fn a_running_system_fetches_its_overlay_by_http() {
         let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
         assert_eq!(answer[head + 4..], std::fs::read(lab.path("overlay.tar.gz")).unwrap());
+        let head = String::from_utf8(ask(address, "HEAD /overlay.tar.gz?x HTTP/1.1\r\nHost: x\r\n\r\n")).unwrap();
+        let size = format!("content-length: {}\r\n", std::fs::metadata(lab.path("overlay.tar.gz")).unwrap().len());
+        assert!(head.to_lowercase().contains(&size) && head.ends_with("\r\n\r\n"), "{head}");
         assert!(ask(address, "GET /../keys/id_ed25519.pub HTTP/1.1\r\n\r\n").starts_with(b"HTTP/1.1 404 Not Found"));
         assert!(ask(address, "DELETE /overlay.tar.gz HTTP/1.1\r\n\r\n").starts_with(b"HTTP/1.1 405 "));
         assert!(ask(address, "rubbish\r\n\r\n").starts_with(b"HTTP/1.1 400 "));

@@ -1,42 +1,51 @@
 //! An HTTP server of one file: the overlay, for a system that fetches it itself.
 
-mod request;
-
+use std::convert::Infallible;
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use mn_cli::{Cannot, Result};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
+use crate::background::Background;
 use crate::port;
-use request::{Answer, LONGEST};
 
-/// Connections at a time; one beyond is closed.
+/// Connections at a time; one more waits.
 const CONNECTIONS: usize = 8;
-/// How long a request may take to come, and a client to take something of the answer.
+/// How long a request may take to come, and a client to take a piece of the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a thread goes without looking whether it should stop.
-const BLINK: Duration = Duration::from_millis(200);
+/// Bytes that are read at a time.
+const PIECE: u64 = 64 * 1024;
 
 /// A running server; it stops when this is dropped.
 pub struct Server {
     address: SocketAddr,
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    path: String,
+    _background: Background,
 }
 
-struct Shared {
+/// What is served.
+struct Offer {
     file: File,
     size: u64,
     /// The path in the address.
     path: String,
-    stop: AtomicBool,
 }
 
 impl Server {
@@ -46,126 +55,148 @@ impl Server {
     /// Status 3 for a file that cannot be read and an address that this machine does not have.
     pub fn start(address: Ipv4Addr, file: &Path) -> Result<Self> {
         let what = || format!("open '{}'", file.display());
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let path = format!("/{name}");
+        let path = format!("/{}", file.file_name().unwrap_or_default().to_string_lossy());
         let file = File::open(file).cannot(what())?;
         let size = file.metadata().cannot(what())?.len();
         let at = SocketAddrV4::new(address, 0);
-        let listener = port::bound(TcpListener::bind(at), at, "HTTP")?;
+        let listener = TcpListener::bind(at).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+        let listener = port::bound(listener, at, "HTTP")?;
         let address = listener.local_addr().cannot("start the HTTP server")?;
-        let shared = Arc::new(Shared { file, size, path, stop: AtomicBool::new(false) });
-        let body = {
-            let shared = Arc::clone(&shared);
-            move || listen(&shared, &listener)
-        };
-        let thread = thread::Builder::new().name("http".to_owned()).spawn(body).cannot("start the HTTP server")?;
-        Ok(Server { address, shared, thread: Some(thread) })
+        let offer = Arc::new(Offer { file, size, path: path.clone() });
+        let background = Background::start("http", move || listen(listener, offer))?;
+        Ok(Server { address, path, _background: background })
     }
 
     /// The file's address.
     pub fn url(&self) -> String {
-        format!("http://{}{}", self.address, self.shared.path)
+        format!("http://{}{}", self.address, self.path)
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // A reason to look.
-        drop(TcpStream::connect(self.address));
-        if let Some(thread) = self.thread.take() {
-            // A panic there has nothing to add to the end here.
-            let _ = thread.join();
-        }
+/// Takes connections.
+async fn listen(listener: TcpListener, offer: Arc<Offer>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    while let Ok(permit) = Arc::clone(&free).acquire_owned().await {
+        let (stream, client) = port::accepted(&listener).await;
+        let offer = Arc::clone(&offer);
+        tokio::spawn(async move {
+            if let Err(reason) = serve(stream, client, &offer, PATIENCE).await {
+                mn_cli::note(1, format_args!("http: {client}: failed: {reason}"));
+            }
+            drop(permit);
+        });
     }
 }
 
-/// Takes connections until told to stop, then waits for those that are open.
-fn listen(shared: &Arc<Shared>, listener: &TcpListener) {
-    let mut open: Vec<JoinHandle<()>> = Vec::new();
-    while !shared.stopping() {
-        let Ok((stream, client)) = listener.accept() else { continue };
-        open.retain(|connection| !connection.is_finished());
-        if shared.stopping() || open.len() >= CONNECTIONS {
-            continue;
-        }
-        let shared = Arc::clone(shared);
-        let body = move || {
-            let outcome = shared.serve(stream).unwrap_or_else(|reason| format!("failed: {reason}"));
-            mn_cli::note(1, format_args!("http: {client}: {outcome}"));
-        };
-        open.extend(thread::Builder::new().name("http-connection".to_owned()).spawn(body));
-    }
-    for connection in open {
-        let _ = connection.join();
-    }
-}
-
-impl Shared {
-    fn stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Answers one request; gives what is said of it.
-    fn serve(&self, mut stream: TcpStream) -> io::Result<String> {
-        stream.set_read_timeout(Some(BLINK))?;
-        stream.set_write_timeout(Some(BLINK))?;
-        let answer = request::answer(&self.request(&mut stream)?, &self.path);
-        self.put(&mut stream, request::head(answer, self.size).as_bytes())?;
-        if answer == Answer::Whole {
-            self.send(&mut stream)?;
-            return Ok(format!("'{}': {} bytes", self.path, self.size));
-        }
-        Ok(request::status(answer).to_owned())
-    }
-
-    /// The bytes up to the empty line, or as many as are looked at.
-    fn request(&self, stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-        let deadline = Instant::now() + PATIENCE;
-        let (mut head, mut piece) = (Vec::new(), [0; 1024]);
-        while !request::is_whole(&head) && head.len() < LONGEST {
-            if self.stopping() || Instant::now() > deadline {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "no request"));
-            }
-            match stream.read(&mut piece) {
-                Ok(0) => break,
-                Ok(count) => head.extend_from_slice(&piece[..count]),
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(head)
-    }
-
-    fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
-        let (mut at, mut piece) = (0, vec![0; 64 * 1024]);
-        while at < self.size {
-            let count = self.file.read_at(&mut piece, at)?;
-            if count == 0 {
-                return Err(io::Error::other("the file has become shorter"));
-            }
-            self.put(stream, &piece[..count])?;
-            at += count as u64;
-        }
-        Ok(())
-    }
-
-    /// Writes all of it, unless the client takes nothing for too long or the server stops.
-    fn put(&self, stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-        let mut deadline = Instant::now() + PATIENCE;
-        while !bytes.is_empty() {
-            if self.stopping() || Instant::now() > deadline {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the answer is not taken"));
-            }
-            match stream.write(bytes) {
-                Ok(count) => {
-                    bytes = &bytes[count..];
-                    deadline = Instant::now() + PATIENCE;
+/// Answers one request, unless for too long neither it nor a piece of the answer passes.
+async fn serve(
+    stream: TcpStream,
+    client: SocketAddr,
+    offer: &Arc<Offer>,
+    patience: Duration,
+) -> std::result::Result<(), String> {
+    let passed = Arc::new(AtomicU64::new(0));
+    let service = service_fn(|request: Request<Incoming>| {
+        let response = answer(&request, offer, &passed);
+        mn_cli::note(
+            1,
+            format_args!("http: {client}: {} '{}': {}", request.method(), request.uri(), response.status()),
+        );
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let mut before = 0;
+    loop {
+        match timeout(patience, connection.as_mut()).await {
+            Ok(outcome) => return outcome.map_err(|error| error.to_string()),
+            Err(_) => {
+                let now = passed.load(Ordering::Relaxed);
+                if now == before {
+                    return Err(format!("nothing has passed for {patience:?}"));
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(error) => return Err(error),
+                before = now;
             }
         }
-        Ok(())
+    }
+}
+
+/// The answer to a request.
+fn answer(request: &Request<Incoming>, offer: &Arc<Offer>, passed: &Arc<AtomicU64>) -> Response<Pieces> {
+    let status = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, path) if path == offer.path => StatusCode::OK,
+        (&Method::GET | &Method::HEAD, _) => StatusCode::NOT_FOUND,
+        _ => StatusCode::METHOD_NOT_ALLOWED,
+    };
+    let left = if status == StatusCode::OK { offer.size } else { 0 };
+    let mut response = Response::new(Pieces { offer: Arc::clone(offer), at: 0, left, passed: Arc::clone(passed) });
+    *response.status_mut() = status;
+    let (name, value) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => (ALLOW, "GET, HEAD"),
+        _ => (CONTENT_TYPE, "application/octet-stream"),
+    };
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
+}
+
+/// The file, or nothing, piece by piece.
+struct Pieces {
+    offer: Arc<Offer>,
+    at: u64,
+    left: u64,
+    /// Bytes that have been asked for.
+    passed: Arc<AtomicU64>,
+}
+
+impl Pieces {
+    /// The next piece. A local file is read at once.
+    fn read(&mut self) -> io::Result<Bytes> {
+        let mut piece = vec![0; PIECE.min(self.left) as usize];
+        self.offer.file.read_exact_at(&mut piece, self.at)?;
+        self.at += piece.len() as u64;
+        self.left -= piece.len() as u64;
+        self.passed.store(self.at, Ordering::Relaxed);
+        Ok(piece.into())
+    }
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Poll::Ready((self.left > 0).then(|| self.read().map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[tokio::test]
+    async fn a_client_that_asks_or_takes_nothing_is_left() {
+        let file = tempfile::tempfile().unwrap();
+        // More than the sockets between them hold.
+        let size = 64 << 20;
+        file.set_len(size).unwrap();
+        let offer = Arc::new(Offer { file, size, path: "/overlay".to_owned() });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for request in ["", "GET /overlay HTTP/1.1\r\n\r\n"] {
+            let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            client.write_all(request.as_bytes()).unwrap();
+            let (stream, address) = port::accepted(&listener).await;
+            let left = serve(stream, address, &offer, Duration::from_millis(200)).await;
+            assert_eq!(left, Err("nothing has passed for 200ms".to_owned()), "{request}");
+        }
     }
 }

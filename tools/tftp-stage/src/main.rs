@@ -2,6 +2,7 @@
 
 mod address;
 mod archive;
+mod background;
 mod bootscript;
 mod cli;
 mod copy;

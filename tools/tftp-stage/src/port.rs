@@ -1,9 +1,11 @@
 //! A port that cannot be had, and what to do about it.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::time::Duration;
 
 use mn_cli::{Cannot, Error, Result};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Gives the socket bound to `address` for `purpose`, or says why there is none, with the mend where it is known.
 ///
@@ -19,6 +21,16 @@ pub fn bound<T>(socket: io::Result<T>, address: SocketAddrV4, purpose: &str) -> 
     };
     let socket = socket.cannot(format_args!("listen on '{address}' for {purpose}"));
     socket.map_err(|error| Error::new(error.status(), format_args!("{error}{mend}")))
+}
+
+/// The next connection. While this machine has no descriptors left, others are let finish.
+pub async fn accepted(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(connection) => return connection,
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use mn_cli::{Cannot, Result};
@@ -13,15 +12,15 @@ use nfs_mamont::service::nlm::NlmService;
 use nfs_mamont::{Impl, ServerContext};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::adapter::{Adapter, TRANSFER};
 use super::directory::Directory;
 use super::mount::Mounts;
 use super::portmap::{self, Service};
+use crate::background::{Background, DISK_THREADS};
 use crate::port;
 
 /// NFS's and MOUNT's port.
@@ -30,22 +29,15 @@ const PORT: u16 = 2049;
 /// READs and WRITEs in memory at a time: 4 MiB together.
 const BUFFERS: usize = 32;
 
-/// Threads that wait for the disk.
-const DISK_THREADS: usize = 4;
-
 /// Portmapper connections at a time; each asks one question.
 const PORTMAP_CONNECTIONS: usize = 16;
 
 /// How long a portmapper connection may take over its question.
 const PORTMAP_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the end waits for calls that are on the disk.
-const DISK_PATIENCE: Duration = Duration::from_secs(10);
-
 /// A running server; it stops when this is dropped, and then touches no file any more.
 pub struct Server {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _background: Background,
 }
 
 struct Sockets {
@@ -65,26 +57,9 @@ impl Server {
         let directory = Directory::open(export).cannot(format_args!("export '{}'", export.display()))?;
         let directory = Arc::new(directory);
         let sockets = Sockets::bind(address)?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(DISK_THREADS)
-            .build()
-            .cannot("start the NFS server")?;
         let mounts = Arc::new(Mounts { directory: Arc::clone(&directory), export: export.to_owned() });
-        let (stop, stopped) = oneshot::channel();
-        let body = move || run(runtime, sockets, directory, mounts, stopped);
-        let thread = thread::Builder::new().name("nfs".to_owned()).spawn(body).cannot("start the NFS server")?;
-        Ok(Server { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic there has nothing to add to the end here.
-            let _ = thread.join();
-        }
+        let background = Background::start("nfs", move || run(sockets, directory, mounts))?;
+        Ok(Server { _background: background })
     }
 }
 
@@ -105,23 +80,11 @@ impl Sockets {
     }
 }
 
-/// The thread's body: serves until told to stop.
-fn run(
-    runtime: Runtime,
-    sockets: Sockets,
-    directory: Arc<Directory>,
-    mounts: Arc<Mounts>,
-    stopped: oneshot::Receiver<()>,
-) {
-    runtime.block_on(async {
-        tokio::spawn(answer_datagrams(sockets.portmap_udp));
-        tokio::spawn(answer_connections(sockets.portmap_tcp));
-        tokio::select! {
-            _ = stopped => {}
-            () = serve(sockets.nfs, directory, mounts) => {}
-        }
-    });
-    runtime.shutdown_timeout(DISK_PATIENCE);
+/// Serves all ports.
+async fn run(sockets: Sockets, directory: Arc<Directory>, mounts: Arc<Mounts>) {
+    tokio::spawn(answer_datagrams(sockets.portmap_udp));
+    tokio::spawn(answer_connections(sockets.portmap_tcp));
+    serve(sockets.nfs, directory, mounts).await;
 }
 
 /// Serves NFS and MOUNT.
@@ -174,11 +137,7 @@ async fn answer_connections(listener: TcpListener) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let free = Arc::new(Semaphore::new(PORTMAP_CONNECTIONS));
     while let Ok(permit) = Arc::clone(&free).acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors: let others finish.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
+        let (stream, _) = port::accepted(&listener).await;
         tokio::spawn(async move {
             let _ = timeout(PORTMAP_PATIENCE, answer_connection(stream)).await;
             drop(permit);
