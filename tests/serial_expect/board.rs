@@ -88,6 +88,20 @@ fn a_search_that_takes_too_many_steps_is_warned_of() {
 }
 
 #[test]
+fn a_pattern_whose_searches_take_too_long_is_given_up() {
+    let mut lab = Lab::host("");
+    lab.role["actions"][0]["dialogue"][1]["patterns"] = json!([r"(.*)\1login:"]);
+    lab.role["actions"][0]["dialogue"][1]["timeout"] = json!(1);
+    let line = "a".repeat(170) + "\n";
+    lab.board_says("menu", &format!("{}End\n", line.repeat(100)));
+    let outcome = lab.start().outcome();
+    let warning = r"warning: the pattern '(.*)\\1login:' is given up: its searches take too long";
+    let why = r"bootloader-interrupt: waited for '(.*)\1login:' (looked for line by line) in vain";
+    let stderr = format!("serial-expect: {warning}\nserial-expect: {why}");
+    assert!(outcome.status == 124 && outcome.stderr.starts_with(&stderr), "{outcome:?}");
+}
+
+#[test]
 fn a_failed_test_is_status_1_and_the_job_has_passed() {
     let lab = Lab::host(&one_run("echo '<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=b RESULT=fail>'"));
     let outcome = lab.start().outcome();

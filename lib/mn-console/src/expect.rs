@@ -237,6 +237,22 @@ mod tests {
         assert_eq!(expect.find(|_| ()).map(|hit| hit.pattern), Some(1));
     }
 
+    #[test]
+    fn searches_that_take_their_steps_slowly_are_given_up() {
+        // Each search takes fewer steps than it may, and each step compares hundreds of bytes.
+        let mut expect = waiting(&[r"(.*)\1login:", "(?!x)login:"]);
+        let line = [[b'a'; 170].as_slice(), b"\n"].concat();
+        let mut warning = None;
+        for _ in 0..2000 {
+            expect.push(&line);
+            assert_eq!(expect.find(|_| ()), None);
+            warning = warning.or(expect.take_warning());
+        }
+        assert_eq!(warning.unwrap(), r"the pattern '(.*)\\1login:' is given up: its searches take too long");
+        expect.push(b"login:\n");
+        assert_eq!(expect.find(|_| ()).map(|hit| hit.pattern), Some(1));
+    }
+
     proptest! {
         #[test]
         fn how_the_bytes_are_cut_into_reads_changes_nothing(

@@ -6,7 +6,7 @@
 mod result;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fancy_regex::Regex;
 use mn_msg::role::Monitor as Message;
@@ -176,11 +176,12 @@ impl Monitors {
     fn scan(&mut self, acts: &mut Vec<Act>) {
         let Some(monitor) = self.monitors.get(self.at).filter(|_| !self.excess.is_too_much()) else { return };
         let mut used = 0;
-        for captures in monitor.pattern.captures_iter(self.window.as_slice()) {
-            let Ok(captures) = captures else {
-                acts.extend(self.excess.count(&monitor.pattern).map(Act::Warn));
-                break;
-            };
+        let mut searches = monitor.pattern.captures_iter(self.window.as_slice());
+        loop {
+            let begun = Instant::now();
+            let found = searches.next().transpose();
+            acts.extend(self.excess.count(&monitor.pattern, begun, &found).map(Act::Warn));
+            let Ok(Some(captures)) = found else { break };
             used = captures.get(0).map_or(used, |whole| whole.end());
             match result(&monitor.message, &captures) {
                 Ok((case, record)) => {

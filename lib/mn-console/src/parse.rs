@@ -1,5 +1,7 @@
 //! Results that a definition's `parse.pattern` finds in plain output.
 
+use std::time::Instant;
+
 use fancy_regex::{BytesMode, Captures, Regex, RegexBuilder};
 use mn_msg::Object;
 use mn_msg::role::Run;
@@ -65,10 +67,11 @@ impl Parser {
             if self.excess.is_too_much() {
                 continue;
             }
-            match self.regex.captures(line) {
-                Ok(captures) => found.extend(captures.and_then(|captures| self.result(&captures)).map(Ok)),
-                Err(_) => found.extend(self.excess.count(&self.regex).map(Err)),
-            }
+            let begun = Instant::now();
+            let captures = self.regex.captures(line);
+            let warning = self.excess.count(&self.regex, begun, &captures);
+            found.extend(captures.ok().flatten().and_then(|captures| self.result(&captures)).map(Ok));
+            found.extend(warning.map(Err));
         }
         found
     }

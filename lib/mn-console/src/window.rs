@@ -4,6 +4,7 @@
 //! into reads changes nothing, and each byte is looked at no more than a few times.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use fancy_regex::{BytesMode, Regex};
 
@@ -70,10 +71,11 @@ impl Window {
             if excess.is_too_much() {
                 continue;
             }
-            match regex.find_from_pos(text, from) {
-                Ok(Some(_)) => return Some(*place),
-                Ok(None) => {}
-                Err(_) => self.warning = excess.count(regex).or(self.warning.take()),
+            let begun = Instant::now();
+            let found = regex.find_from_pos(text, from);
+            self.warning = excess.count(regex, begun, &found).or(self.warning.take());
+            if let Ok(Some(_)) = found {
+                return Some(*place);
             }
         }
         None
