@@ -62,15 +62,16 @@ fn a_missing_file_is_named() {
 fn a_line_that_is_no_message_is_refused() {
     let outcome = run(tool("mn-report").arg("-"), b"results\n");
     assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
-    assert!(outcome.stderr.starts_with("mn-report: cannot read the input: "), "{}", outcome.stderr);
+    assert!(outcome.stderr.starts_with("mn-report: cannot read line 1 of the input: "), "{}", outcome.stderr);
 }
 
 #[test]
 fn a_full_disk_is_the_labs_fault() {
-    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let status =
-        tool("mn-report").arg(data("messages/host-serial-expect.jsonl")).stdout(full).stderr(Stdio::null()).status();
-    assert_eq!(status.unwrap().code(), Some(3));
+    for argument in [data("messages/host-serial-expect.jsonl"), "--help".into(), "--version".into()] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = tool("mn-report").arg(argument).stdout(full).stderr(Stdio::null()).status();
+        assert_eq!(status.unwrap().code(), Some(3));
+    }
 }
 
 #[test]

@@ -323,7 +323,8 @@ fn a_wrong_command_line_is_status_2_and_names_the_help() {
             &["--param", "1=2"],
             "invalid value '1=2' for '--param <KEY=VALUE>': a parameter is given as KEY=VALUE, the key a name of the shell",
         ),
-        (&["-W", "all"], "invalid value 'all' for '-W <error>'"),
+        (&["-W", "all"], "invalid value 'all' for '-W <error>' [possible values: error]"),
+        (&["--rewite", "x=y"], "unexpected argument '--rewite' found; a similar argument exists: '--rewrite'"),
     ] {
         let outcome = split(arguments, &two_guests());
         let stderr = format!("job-split: {expected}\nTry 'job-split --help' for more information.\n");
