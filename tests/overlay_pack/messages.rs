@@ -179,13 +179,14 @@ fn damaged_input_is_refused() {
         (String::new(), 3, "input ended early"),
         (format!("{good}\n"), 3, "input ended early"),
         (format!("{good}"), 3, "input ended early"),
-        ("ls\n".to_owned(), 2, "cannot read the input: expected value at line 1 column 1"),
+        ("ls\n".to_owned(), 2, "cannot read line 1 of the input: expected value at column 1"),
+        (format!("{good}\nls\n"), 2, "cannot read line 2 of the input: expected value at column 1"),
         (
             "{\"v\":2,\"type\":\"end\",\"data\":{}}\n".to_owned(),
             2,
-            "cannot read the input: version 2 of the messages is not known, only 1",
+            "cannot read line 1 of the input: version 2 of the messages is not known, only 1",
         ),
-        (" ".repeat(5 << 20), 2, "cannot read the input: a line is longer than 4194304 bytes"),
+        (" ".repeat(5 << 20), 2, "cannot read line 1 of the input: it is longer than 4194304 bytes"),
         (without("actions"), 2, "cannot understand the role message: missing field `actions`"),
         (changed("/data/job_id", json!("../1")), 2, "job id '../1' is not a decimal number"),
         (

@@ -62,16 +62,23 @@ impl Message {
     /// # Errors
     /// Status 2 when it is no message of version 1.
     pub fn parse(line: &[u8]) -> Result<Self> {
-        let wrong = |what: &dyn std::fmt::Display| Error::wrong(format_args!("cannot read the input: {what}"));
-        let value: Value = serde_json::from_slice(line).map_err(|error| wrong(&error))?;
-        let Value::Object(line) = value else { return Err(wrong(&"a message is a JSON object")) };
+        Self::read(line).map_err(|reason| Error::wrong(format_args!("cannot read the input: {reason}")))
+    }
+
+    /// The same, and what is wrong with the line in a few words.
+    pub(crate) fn read(line: &[u8]) -> std::result::Result<Self, String> {
+        // To the parser each line is the first one.
+        let wrong = |error: serde_json::Error| error.to_string().replace(" at line 1 column ", " at column ");
+        let Value::Object(line) = serde_json::from_slice(line).map_err(wrong)? else {
+            return Err("a message is a JSON object".to_owned());
+        };
         match line.get("v").and_then(Value::as_u64) {
             Some(1) => {}
-            Some(v) => return Err(wrong(&format_args!("version {v} of the messages is not known, only 1"))),
-            None => return Err(wrong(&"a message has a version 'v'")),
+            Some(v) => return Err(format!("version {v} of the messages is not known, only 1")),
+            None => return Err("a message has a version 'v'".to_owned()),
         }
         if !line.get("type").is_some_and(Value::is_string) || !line.get("data").is_some_and(Value::is_object) {
-            return Err(wrong(&"a message has a 'type', a string, and 'data', an object"));
+            return Err("a message has a 'type', a string, and 'data', an object".to_owned());
         }
         Ok(Self { line })
     }
