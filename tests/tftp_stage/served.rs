@@ -289,6 +289,27 @@ fn a_client_that_takes_nothing_keeps_nobody_from_ending() {
 }
 
 #[test]
+fn an_overlay_whose_name_no_address_can_have_is_refused() {
+    in_namespace("served::an_overlay_whose_name_no_address_can_have_is_refused", || {
+        let lab = Lab::new().with(&["--serve"]);
+        let mut message = lab.message(&[]);
+        message["data"]["actions"][0]["to"] = "overlay".into();
+        message["data"]["actions"][0].as_object_mut().unwrap().remove("authorize");
+        message["data"]["actions"][1]["transfer_overlay"] = "http".into();
+        for name in ["a b.tar.gz", "a#b.tar.gz", "\u{fc}.tar.gz"] {
+            std::fs::write(lab.path(name), "overlay").unwrap();
+            message["data"]["overlay"]["file"] = lab.path(name).to_str().unwrap().into();
+            let reason = format!(
+                "cannot let the board fetch '{}': its name may have letters, digits, dots, hyphens and underscores \
+                 only, see --name of 'overlay-pack'",
+                lab.path(name).display()
+            );
+            assert_refused(&lab, &message, 2, &reason);
+        }
+    });
+}
+
+#[test]
 fn an_overlay_that_nobody_would_serve_is_refused() {
     in_namespace("served::an_overlay_that_nobody_would_serve_is_refused", || {
         let lab = Lab::new();

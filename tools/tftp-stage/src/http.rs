@@ -1,6 +1,7 @@
 //! An HTTP server of one file: the overlay, for a system that fetches it itself.
 
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
@@ -18,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use mn_cli::{Cannot, Result};
+use mn_cli::{Cannot, Error, Result};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -52,10 +53,11 @@ impl Server {
     /// Serves `file` under its own name, at a port of `address` that the system chooses, to everybody who asks.
     ///
     /// # Errors
-    /// Status 3 for a file that cannot be read and an address that this machine does not have.
+    /// Status 2 for a name that an address would have to spell otherwise, 3 for a file that cannot be read and an
+    /// address that this machine does not have.
     pub fn start(address: Ipv4Addr, file: &Path) -> Result<Self> {
         let what = || format!("open '{}'", file.display());
-        let path = format!("/{}", file.file_name().unwrap_or_default().to_string_lossy());
+        let path = format!("/{}", plain_name(file)?);
         let file = File::open(file).cannot(what())?;
         let size = file.metadata().cannot(what())?.len();
         let at = SocketAddrV4::new(address, 0);
@@ -71,6 +73,19 @@ impl Server {
     pub fn url(&self) -> String {
         format!("http://{}{}", self.address, self.path)
     }
+}
+
+/// The file's name, where it is the same in an address and in a shell's command.
+fn plain_name(file: &Path) -> Result<&str> {
+    let name = file.file_name().and_then(OsStr::to_str);
+    let plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    name.filter(plain).ok_or_else(|| {
+        Error::wrong(format_args!(
+            "cannot let the board fetch '{}': its name may have letters, digits, dots, hyphens and underscores only, see \
+             --name of 'overlay-pack'",
+            file.display()
+        ))
+    })
 }
 
 /// Takes connections.
