@@ -142,7 +142,7 @@ fn connect(
     if let (Some(broker), Some(member)) = (&mut broker, &script.watched) {
         broker.watch(member)?;
     }
-    let console = Console::open(&script.place, Duration::from_secs(facts.timeouts.connection))?;
+    let console = Console::open(&script.place, options.link_timeout, Duration::from_secs(facts.timeouts.connection))?;
     let mut log = ConsoleLog::open(dir)?;
     share(&mut log, options, dir, report)?;
     let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };
