@@ -61,7 +61,7 @@ fn the_run_directory_has_the_console_the_results_and_what_was_held() {
 fn patterns_that_look_around_lead_a_boot() {
     let mut lab = Lab::host(&one_run(PASS));
     let dialogue = &mut lab.role["actions"][0]["dialogue"];
-    dialogue[3]["prompt"] = json!(r"(?<!\w)grub>");
+    dialogue[3]["prompt"] = json!(r"(?<!x)grub>(?!\w)");
     dialogue[4]["pattern"] = json!("Linux version (?!9)");
     dialogue[5]["prompts"] = json!([r"(\w)oot@board:(?!x)"]);
     let outcome = lab.start().outcome();
