@@ -235,11 +235,6 @@ fn what_no_stage_can_do_is_a_warning_until_it_is_run() {
                 "11:21: connection 'telnet' is not supported by this version",
             ),
             (
-                "device_type: board",
-                "device_type: board\n        essential: yes",
-                "20:20: 'essential: true' is not supported by this version",
-            ),
-            (
                 "- deploy:\n",
                 "- command: {name: x, role: [guest]}\n- deploy:\n",
                 "22:3: a command for the role 'guest' on a connection is not supported by this version",

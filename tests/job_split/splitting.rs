@@ -76,6 +76,18 @@ pub fn edited(old: &str, new: &str) -> String {
     job.replacen(old, new, 1)
 }
 
+#[test]
+fn an_essential_role_is_marked_for_all() {
+    let of = |job: &str| {
+        let members = roles(&split(&["--only", "1"], job))[0]["group"]["members"].clone();
+        let members = members.as_array().expect("a list").clone();
+        members.iter().map(|member| member["essential"].clone()).collect::<Vec<_>>()
+    };
+    let essential = edited("device_type: board", "device_type: board\n        essential: yes");
+    assert_eq!(of(&essential), [Value::Null, Value::Null, json!(true)]);
+    assert_eq!(of(&essential.replace("essential: yes", "essential: false")), [Value::Null, Value::Null, Value::Null]);
+}
+
 /// A file with this text that lives as long as what is returned.
 pub fn file(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");

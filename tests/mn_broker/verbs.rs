@@ -81,6 +81,29 @@ fn leave_works_for_a_member_that_never_joined_and_again() {
 }
 
 #[test]
+fn fail_is_told_once_and_changes_nothing_else() {
+    let broker = Broker::founding();
+    let mut seen = watcher(&broker);
+    let waits = spawn(&broker, &["--member", "104", "wait", "news"]);
+    await_event(&mut seen, "wait");
+    assert_eq!(broker.run(&["fail", "102"]), done(""));
+    assert_eq!(await_event(&mut seen, "failed"), json!({ "member": "102", "role": "guest" }));
+    assert_eq!(broker.run(&["--member", "102", "fail"]), done(""), "without a name it is the member spoken for");
+    let mut guest = broker.join("101");
+    assert_eq!(guest.ask(json!({ "id": 1, "call": "fail" })), json!({ "id": 1, "return": {} }));
+    assert_eq!(await_event(&mut seen, "failed"), json!({ "member": "101", "role": "guest" }), "102 only once");
+    let status: Value = serde_json::from_str(&broker.run(&["status", "--json"]).stdout).expect("JSON");
+    let failed: Vec<_> = status["members"].as_array().expect("a list").iter().map(|m| m["failed"].clone()).collect();
+    assert_eq!(failed, [json!(true), json!(true), Value::Null]);
+    assert_eq!(status["members"][1]["state"], "expected");
+    guest.ask(json!({ "id": 2, "call": "send", "args": { "message": "news", "data": { "a": "b" } } }));
+    assert_eq!(finish(waits), done("101:a=b\n"), "others go on waiting");
+    assert_eq!(broker.run(&["fail", "9"]), outcome(2, "", "mn-broker: no member '9' in this group\n"));
+    let stranger = broker.connect().ask(json!({ "id": 1, "call": "fail" }));
+    assert_eq!(class(&stranger), "not-joined");
+}
+
+#[test]
 fn join_holds_a_member_until_a_signal_and_leaves_then() {
     let broker = Broker::founding();
     let mut seen = watcher(&broker);

@@ -4,7 +4,7 @@ use crate::lab::{Lab, MEMBERS, PASS, group, one_run};
 use crate::running::{Running, await_text, test_results};
 use nix::sys::signal::Signal;
 use pumice_tests::broker::Broker;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A host of a group of three that is told apart from its guests.
 fn host_of_three(runner: &str) -> (Lab, Broker) {
@@ -106,6 +106,63 @@ fn a_broker_that_dies_ends_the_role() {
     assert!(outcome.stderr.starts_with("serial-expect: lost the broker: "), "{}", outcome.stderr);
     assert_eq!(test_results(&outcome.stdout), ["0_smoke/multinode-wait-never fail"]);
     assert_eq!(lab.text("off"), "off\n");
+}
+
+#[test]
+fn a_role_ends_when_an_essential_member_has_failed() {
+    let (mut lab, broker) = host_of_three(&one_run("echo begun; exec sleep 100"));
+    lab.role["group"]["members"][0]["essential"] = json!(true);
+    let running = lab.start_with(&broker);
+    await_text(&lab.path("run/104/console.log"), "\nbegun");
+    assert_eq!(broker.run(&["fail", "102"]).status, 0, "nobody needs this one");
+    assert_eq!(broker.run(&["fail", "101"]).status, 0);
+    for guest in ["101", "102"] {
+        assert_eq!(broker.run(&["leave", guest]).status, 0);
+    }
+    let outcome = running.outcome();
+    let why = "given up: guest 101, which is essential, has failed";
+    assert_eq!((outcome.status, outcome.stderr), (1, format!("serial-expect: {why}\n")));
+    assert!(outcome.stdout.contains(&format!("\"case\":\"job\",\"result\":\"fail\",\"error_msg\":\"{why}\"")));
+    assert_eq!(lab.text("off"), "off\n");
+}
+
+#[test]
+fn a_role_does_not_begin_when_an_essential_member_has_failed_before() {
+    let (mut lab, broker) = host_of_three(&one_run(PASS));
+    lab.role["group"]["members"][1]["essential"] = json!(true);
+    drop(broker.join("102"));
+    let outcome = lab.start_with(&broker).outcome();
+    let why = "given up: guest 102, which is essential, has failed";
+    assert_eq!((outcome.status, outcome.stderr), (1, format!("serial-expect: {why}\n")));
+    assert_eq!(test_results(&outcome.stdout), [""; 0]);
+}
+
+#[test]
+fn an_essential_member_that_leaves_ends_nobody() {
+    let (mut lab, broker) = host_of_three(&one_run(PASS));
+    lab.role["group"]["members"][0]["essential"] = json!(true);
+    for id in ["101", "102"] {
+        broker.join(id).ask(json!({"id": 1, "call": "leave"}));
+    }
+    let outcome = lab.start_with(&broker).outcome();
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn the_others_are_told_that_a_role_has_failed() {
+    let failed = |runner: &str| {
+        let (lab, broker) = host_of_three(runner);
+        let guests = ["101", "102"].map(|id| broker.join(id));
+        let running = lab.start_with(&broker);
+        await_text(&lab.path("run/progress.jsonl"), "waiting for the guests");
+        // Now: those who use its board are still there.
+        let status: Value = serde_json::from_str(&broker.run(&["status", "--json"]).stdout).expect("JSON");
+        drop(guests);
+        running.outcome();
+        status["members"][2]["failed"] == true
+    };
+    assert!(failed(&one_run("echo '<LAVA_SIGNAL_TESTRAISE no disk>'; exec sleep 100")));
+    assert!(!failed(&one_run("echo '<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=b RESULT=fail>'")), "a test may fail");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! serial-expect's consoles as their users see them: serial ports, terminal servers, and consoles that are shared.
 
 mod busy;
+mod links;
 mod pacing;
 mod ports;
 mod reconnect;

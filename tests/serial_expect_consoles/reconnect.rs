@@ -17,7 +17,7 @@ fn on(console: &str, run_dir: &Path, message: &str) -> Running {
 }
 
 /// Waits until this was noted of the console.
-fn noted(run_dir: &Path, member: &str, text: &str) {
+pub fn noted(run_dir: &Path, member: &str, text: &str) {
     let path = run_dir.join(member).join("console.jsonl");
     let lines = || std::fs::read_to_string(&path).unwrap_or_default();
     until(&format!("'{text}' is noted"), || {

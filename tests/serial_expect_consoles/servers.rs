@@ -38,7 +38,7 @@ impl Server {
                 "{:?} has ended",
                 std::fs::read(dir.path().join("log"))
             );
-            listens(port)
+            listens(child.id(), port)
         });
         Server { child, port, _dir: dir }
     }
@@ -50,10 +50,16 @@ impl Server {
 
     /// The same at a port that is known.
     pub fn ser2net_at(port: u16, accepter: &str, terminal: &Terminal) -> Server {
-        let accepter = accepter.replace("tcp", &format!("tcp,127.0.0.1,{port}"));
+        Server::ser2net_run(&[], ("127.0.0.1", port), accepter, terminal)
+    }
+
+    /// The same, run by a command, at an address where that is.
+    pub fn ser2net_run(by: &[&str], (host, port): (&str, u16), accepter: &str, terminal: &Terminal) -> Server {
+        let accepter = accepter.replace("tcp", &format!("tcp,{host},{port}"));
         let name = terminal.name.display();
         let text = format!("connection: &c\n  accepter: {accepter}\n  connector: serialdev,{name},115200n81,local\n");
-        Server::start(port, ("ser2net.yaml", text), &["ser2net", "-n", "-d", "-c", "ser2net.yaml"])
+        let command = [by, &["ser2net", "-n", "-d", "-c", "ser2net.yaml"]].concat();
+        Server::start(port, ("ser2net.yaml", text), &command)
     }
 
     fn conserver(terminal: &Terminal) -> Server {
@@ -88,9 +94,9 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
-/// Whether somebody listens; to connect would be to use the console.
-fn listens(port: u16) -> bool {
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("the system's table");
+/// Whether somebody listens where this process is; to connect would be to use the console.
+fn listens(process: u32, port: u16) -> bool {
+    let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).expect("the system's table");
     let place = format!(":{port:04X} 00000000:0000 0A");
     table.lines().any(|line| line.contains(&place))
 }

@@ -43,6 +43,35 @@ pub fn may_unshare(options: &[&str]) -> bool {
     output.status.success()
 }
 
+/// Runs the rest of the test `name` in a network namespace of its own, where only loopback is; a test whose user may make
+/// none is not run.
+///
+/// # Panics
+/// When the test does.
+pub fn in_namespace(name: &str, body: fn()) {
+    const INSIDE: &str = "PUMICE_TEST_NAMESPACE";
+    if std::env::var_os(INSIDE).is_some() {
+        let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().expect("ip runs");
+        assert!(up.success(), "there is no loopback");
+        return body();
+    }
+    let options = [as_root(), &["--net", "--mount"]].concat();
+    if !may_unshare(&options) {
+        return;
+    }
+    let output = Command::new("unshare")
+        .args(options)
+        .arg(std::env::current_exe().expect("a test knows its own path"))
+        .args(["--exact", name, "--nocapture"])
+        .env(INSIDE, "1")
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("unshare runs");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 /// Says that a test is not run, and why, on standard error.
 pub fn not_run(test: &str, reason: &str) {
     let reason: Vec<&str> = reason.lines().collect();

@@ -2,6 +2,7 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+pub use pumice_tests::in_namespace;
 use pumice_tests::{Outcome, data, tool};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,30 +20,6 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// The `end` of a stream that went well.
 pub const END: &str = r#"{"v":1,"type":"end","data":{"status":0}}"#;
-
-/// Runs the rest of the test `name` in a network namespace of its own.
-pub fn in_namespace(name: &str, body: fn()) {
-    const INSIDE: &str = "TFTP_STAGE_TEST_NAMESPACE";
-    if std::env::var_os(INSIDE).is_some() {
-        assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
-        return body();
-    }
-    let options = [pumice_tests::as_root(), &["--net", "--mount"]].concat();
-    if !pumice_tests::may_unshare(&options) {
-        return;
-    }
-    let output = Command::new("unshare")
-        .args(options)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(INSIDE, "1")
-        .env("RUST_BACKTRACE", "0")
-        .output()
-        .unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-}
 
 /// Whether this user may own files in other names and make devices: root, and not that of a user namespace.
 pub fn is_real_root() -> bool {

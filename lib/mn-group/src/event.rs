@@ -84,6 +84,13 @@ pub enum Event {
         /// The member's id.
         member: String,
     },
+    /// Somebody's work has failed. For those who need it; it changes nothing else.
+    Fail {
+        /// Who asks; has joined, or names a member.
+        caller: Caller,
+        /// The member's id, if it is not the caller's own.
+        member: Option<String>,
+    },
     /// A connection is gone; after `Leave` this is nothing, without it the member dies.
     Lost {
         /// Which.
@@ -137,6 +144,11 @@ pub enum Note {
         member: String,
         /// Its state now.
         state: State,
+    },
+    /// A member's work has failed.
+    Failed {
+        /// The member's id.
+        member: String,
     },
     /// A message was sent.
     Sent {

@@ -3,7 +3,7 @@
 use crate::call::START_ID;
 use crate::deadlock::Watchdog;
 use crate::limits::shown;
-use crate::roster::{Index, Roster};
+use crate::roster::{Index, Roster, Work};
 use crate::status;
 use crate::store::Store;
 use crate::verdict::{self, Bench, Verdict};
@@ -170,6 +170,10 @@ impl Group {
                 });
                 self.reply(caller, found).map(|_| Touched::All)
             }
+            Event::Fail { caller, member } => {
+                let failed = self.fail(caller, member.as_deref());
+                self.reply(caller, failed)
+            }
             Event::Lost { connection } => {
                 self.roster.lose(connection, now, Duration::ZERO);
                 Ok(Touched::Nothing)
@@ -198,6 +202,18 @@ impl Group {
             self.note_state(at);
         }
         Ok(Reply::Joined { member: self.id(at) })
+    }
+
+    /// Notes that the work of a member, or of the caller's, has failed; once.
+    fn fail(&mut self, caller: Caller, member: Option<&str>) -> Outcome {
+        let not_joined = || Failure::new(Class::NotJoined, "'fail' needs a join before it, or a member");
+        let own = || self.roster.of_link(caller.connection).ok_or_else(not_joined);
+        let at = member.map_or_else(own, |id| self.roster.find(id))?;
+        let before = std::mem::replace(&mut self.roster.entries[at].work, Work::Failed);
+        if before == Work::Well {
+            self.out.push(Output::Note(Note::Failed { member: self.id(at) }));
+        }
+        Ok(Reply::Done)
     }
 
     fn enrol(&mut self, caller: Caller, mut member: Member) -> Result<Index, Failure> {

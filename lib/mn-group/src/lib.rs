@@ -35,6 +35,6 @@ pub use call::{Call, Class, Failure};
 pub use event::{Caller, Event, Note, Output, Reply, Stay};
 pub use group::Group;
 pub use limits::{Limits, Settings};
-pub use roster::{Counted, Member, State};
+pub use roster::{Counted, Member, State, Work};
 pub use status::{MemberStatus, Status, WaitStatus};
 pub use store::{Data, Messages};

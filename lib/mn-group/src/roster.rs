@@ -116,6 +116,15 @@ impl State {
     }
 }
 
+/// What is known of a member's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing bad.
+    Well,
+    /// It has failed.
+    Failed,
+}
+
 /// A member's place in the roster.
 pub(crate) type Index = usize;
 
@@ -124,6 +133,8 @@ pub(crate) type Index = usize;
 pub(crate) struct Entry {
     pub(crate) member: Member,
     pub(crate) state: State,
+    /// Whether its work has failed, as far as anybody has said.
+    pub(crate) work: Work,
     /// When it took its state on.
     pub(crate) since: Duration,
     /// Lasting connections that have joined and neither left nor were lost.
@@ -356,7 +367,7 @@ fn check_role(member: &Member, limits: &Limits) -> Result<(), Failure> {
 
 impl Entry {
     fn fresh(member: Member) -> Self {
-        Self { member, state: State::Expected, since: Duration::ZERO, sessions: 0, waiting: 0 }
+        Self { member, state: State::Expected, work: Work::Well, since: Duration::ZERO, sessions: 0, waiting: 0 }
     }
 
     /// Takes a state on, unless the member is gone or has it; gives whether it did.

@@ -3,7 +3,7 @@
 use crate::group::Pending;
 use crate::roster::Roster;
 use crate::verdict::{Bench, Verdict};
-use crate::{Call, Member, State};
+use crate::{Call, Member, State, Work};
 use std::time::Duration;
 
 /// How the group is.
@@ -22,6 +22,8 @@ pub struct MemberStatus {
     pub member: Member,
     /// How.
     pub state: State,
+    /// What is known of its work.
+    pub work: Work,
     /// Lasting connections it has.
     pub connections: usize,
     /// Its calls that wait, oldest first.
@@ -64,6 +66,7 @@ pub(crate) fn of(
         .map(|entry| MemberStatus {
             member: entry.member.clone(),
             state: entry.state,
+            work: entry.work,
             connections: entry.sessions,
             waits: Vec::new(),
         })

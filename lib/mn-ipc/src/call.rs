@@ -106,6 +106,12 @@ pub enum Call {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<String>,
     },
+    /// The work of the caller's member, or of the member named, has failed.
+    Fail {
+        /// A member, joined or not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<String>,
+    },
     /// Who is here and waits for whom.
     Status {
         /// Members to leave out, from the first: those of earlier answers, where one line did not hold all.

@@ -59,9 +59,6 @@ pub struct Facts {
     /// The job's or the role's context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<Object>,
-    /// Whether the group ends when this member fails.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub essential: Option<bool>,
     /// Waits of named actions that have no other limit, in seconds, where the job names them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub connection_timeouts: BTreeMap<String, u64>,
@@ -117,6 +114,9 @@ pub struct Member {
     /// Whether the others wait for it: not for one that only looks on.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub counted: bool,
+    /// Whether the others end when its work fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub essential: bool,
 }
 
 fn yes() -> bool {

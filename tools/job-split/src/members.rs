@@ -20,8 +20,8 @@ pub fn members(roles: &[Role], first: u64) -> Vec<(usize, Member)> {
         };
         let first = ids.get(&*role.name).copied().unwrap_or_default();
         members.extend((first..first + u64::from(role.count)).map(|id| {
-            let (role, counted) = (&role.name, role.kind.is_counted());
-            (place, Member { job_id: id.to_string(), role: role.clone(), host: host.clone(), counted })
+            let (counted, essential) = (role.kind.is_counted(), role.essential);
+            (place, Member { job_id: id.to_string(), role: role.name.clone(), host: host.clone(), counted, essential })
         }));
     }
     members

@@ -57,7 +57,7 @@ pub struct Role {
     /// Values for the templates of dictionaries, and constants of the job's own.
     pub context: Option<Object>,
     /// Whether the group ends when a member fails.
-    pub essential: Option<bool>,
+    pub essential: bool,
     /// What of it this version cannot run.
     pub unsupported: Vec<String>,
     /// The role as it stands.
@@ -77,7 +77,7 @@ impl Role {
             timeout: None,
             environment: None,
             context: None,
-            essential: None,
+            essential: false,
             unsupported: Vec::new(),
             body: None,
         }
@@ -129,7 +129,8 @@ fn role(entry: &Entry, group: Option<u64>, findings: &mut Findings) -> Option<Ro
     let map = findings.ok(entry.value.as_map())?;
     findings.take_unsupported();
     KEYS.check(map, findings);
-    let essential = ignored(map, findings);
+    ignored(map, findings);
+    let essential = map.get("essential").and_then(|node| findings.ok(node.as_bool())) == Some(true);
     let count = count(map, findings)?;
     let kind = kind(map, findings)?;
     let own = map.get("timeout").and_then(|node| timeouts::read(node, findings));
@@ -161,26 +162,20 @@ pub fn single(job: &Mapping, findings: &mut Findings) -> Option<Role> {
         timeout: None,
         environment: object(job, "environment", findings),
         context: context::read(job, findings),
-        essential: None,
+        essential: false,
         unsupported: Vec::new(),
         body: None,
     })
 }
 
 /// There is no scheduler that could choose a board or a machine.
-fn ignored(map: &Mapping, findings: &mut Findings) -> Option<bool> {
+fn ignored(map: &Mapping, findings: &mut Findings) {
     for key in ["device", "tags", "worker"] {
         if let Some(entry) = map.entry(key) {
             let text = format!("'{key}' is ignored: boards are chosen by --device");
             findings.warn(entry.key_position, text);
         }
     }
-    let node = map.get("essential")?;
-    let essential = findings.ok(node.as_bool())?;
-    if essential {
-        findings.unsupported(node.position(), "'essential: true'");
-    }
-    Some(essential)
 }
 
 fn count(map: &Mapping, findings: &mut Findings) -> Option<u32> {

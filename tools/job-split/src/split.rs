@@ -161,7 +161,6 @@ impl Split<'_> {
             environment: self.role.environment.clone(),
             metadata: self.job.metadata.clone(),
             context: self.role.context.clone(),
-            essential: self.role.essential,
             connection_timeouts: self.job.timeouts.connections.iter().cloned().collect(),
             guest_definitions: self.moves.guest_definitions(self.place),
             unsupported,

@@ -35,8 +35,12 @@ pub fn perform(act: &Act) -> Result<Status> {
             client.call(Call::Found { name, members })?;
         }
         Verb::Leave { gone } => {
-            let gone = gone.as_deref().map_or_else(|| member(&act.speaker), Ok)?;
-            client.call(Call::Leave { member: Some(gone.to_owned()) })?;
+            let member = Some(meant(gone.as_deref(), &act.speaker)?);
+            client.call(Call::Leave { member })?;
+        }
+        Verb::Fail { failed } => {
+            let member = Some(meant(failed.as_deref(), &act.speaker)?);
+            client.call(Call::Fail { member })?;
         }
         verb => speak(&mut client, &act.speaker, verb)?,
     }
@@ -56,6 +60,11 @@ fn speak(client: &mut Client, speaker: &Speaker, verb: &Verb) -> Result<()> {
         client.call(Call::Leave { member: None })?;
     }
     print(&table::answer(&answer?))
+}
+
+/// The member that a verb names, or else the one that is spoken for.
+fn meant(named: Option<&str>, speaker: &Speaker) -> Result<String> {
+    named.map_or_else(|| member(speaker), Ok).map(str::to_owned)
 }
 
 fn member(speaker: &Speaker) -> Result<&str> {
@@ -80,7 +89,12 @@ fn call(verb: &Verb) -> Option<Call> {
         Verb::Sync { id, limit } => Call::Sync { message: id.clone(), timeout: seconds(limit) },
         Verb::Start { role, limit } => Call::Start { role: role.clone(), timeout: seconds(limit) },
         Verb::Drain { limit } => Call::Drain { timeout: seconds(limit) },
-        Verb::Join | Verb::Leave { .. } | Verb::Status { .. } | Verb::Found { .. } | Verb::Watch => return None,
+        Verb::Join
+        | Verb::Leave { .. }
+        | Verb::Fail { .. }
+        | Verb::Status { .. }
+        | Verb::Found { .. }
+        | Verb::Watch => return None,
     })
 }
 

@@ -238,6 +238,12 @@ pub enum Verb {
         #[arg(value_name = "MEMBER")]
         gone: Option<String>,
     },
+    /// Say that a member's work has failed
+    Fail {
+        /// Its job id [default: the member spoken for]
+        #[arg(value_name = "MEMBER")]
+        failed: Option<String>,
+    },
     /// Print who is here and waits for whom
     Status {
         #[command(flatten)]

@@ -71,7 +71,7 @@ impl Desk {
     pub fn greeting(&self) -> Vec<u8> {
         let mut capabilities = vec![
             "send", "wait", "wait-all", "sync", "start", "drain", "leave", "status", "watch", "speak", "hello",
-            "resume", "enter", "found",
+            "resume", "enter", "found", "fail",
         ];
         if self.keeps_journal {
             capabilities.push("journal");
@@ -241,6 +241,10 @@ impl Desk {
         let session = self.sessions.of(caller.connection);
         let group = match (session, call) {
             (Some(session), _) => session.group.clone(),
+            (None, Call::Fail { member: Some(member) }) => {
+                let seat = self.seats.get(&caller.connection).and_then(|seat| seat.group.as_deref());
+                self.halls.choose(seat, Some(member))?
+            }
             (None, Call::Leave { member }) => {
                 let seat = self.seats.get(&caller.connection).and_then(|seat| seat.group.as_deref());
                 let chosen = self.halls.choose(seat, member.as_deref());
@@ -288,6 +292,7 @@ impl Desk {
             Call::Sync { message: id, .. } => mn_group::Call::Sync { id },
             Call::Start { role, .. } => mn_group::Call::Start { role },
             Call::Drain { .. } => mn_group::Call::Drain,
+            Call::Fail { member } => return Event::Fail { caller, member },
             Call::Leave { member: Some(member) } => return Event::LeaveMember { caller, member },
             _ => return Event::Leave { caller },
         };

@@ -1,6 +1,8 @@
 //! The group in the JSON of mn-protocol(7): answers, status, events.
 
-use mn_group::{Call, Counted, Failure, Group, Member, MemberStatus, Messages, Note, Reply, State, Status, WaitStatus};
+use mn_group::{
+    Call, Counted, Failure, Group, Member, MemberStatus, Messages, Note, Reply, State, Status, WaitStatus, Work,
+};
 use mn_ipc::Object;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -44,6 +46,7 @@ pub fn name(call: &mn_ipc::Call) -> &'static str {
         mn_ipc::Call::Sync { .. } => "sync",
         mn_ipc::Call::Start { .. } => "start",
         mn_ipc::Call::Drain { .. } => "drain",
+        mn_ipc::Call::Fail { .. } => "fail",
         _ => "the call",
     }
 }
@@ -95,6 +98,9 @@ pub fn status(group: &str, uptime: Duration, status: &Status, from: usize) -> Va
 fn member_status(member: &MemberStatus) -> Value {
     let mut object = member_object(&member.member);
     object.insert("state".into(), member.state.word().into());
+    if member.work == Work::Failed {
+        object.insert("failed".into(), true.into());
+    }
     object.insert("connections".into(), member.connections.into());
     let waits: Value = member.waits.iter().take(MAX_WAITS).map(wait).collect();
     // Names of LAVA's clients may be long, and have to be escaped.
@@ -134,6 +140,7 @@ fn seconds(time: Duration) -> Value {
 pub fn event(group: &Group, at: &str, note: Note) -> Object {
     let (name, data) = match note {
         Note::State { member, state } => (state_event(state), of_member(group, &member, Object::new())),
+        Note::Failed { member } => ("failed", of_member(group, &member, Object::new())),
         Note::Sent { member, id } => ("send", of_member(group, &member, one("message", id.into()))),
         Note::Waits { member, call: waits } => ("wait", of_member(group, &member, call(&waits))),
         Note::Ended { member, call: ended, failure } => {

@@ -26,13 +26,14 @@ struct Ending {
 }
 
 /// What a member says that ends because of another: it may say so before the other's own end is on record.
-const CONSEQUENCES: [&str; 6] = [
+const CONSEQUENCES: [&str; 7] = [
     "lost the board: its member ",
     ", which left",
     ", which died",
     ", which is done",
     "every other member has",
     "lost the other console: ",
+    ", which is essential, has failed",
 ];
 
 impl Ending {

@@ -2,6 +2,7 @@
 
 use crate::line::{self, Line};
 use crate::specification::Specification;
+use crate::tcp::Terms;
 use mn_cli::Result;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ pub struct Away {
     pause: Duration,
     /// A connection that is being made.
     attempt: Option<Receiver<Result<Box<dyn Line>>>>,
+    /// Whether it begins where the lost one did: every other one, as something between may not let it through.
+    again: bool,
     /// Why the last one failed.
     why: Option<String>,
 }
@@ -38,7 +41,7 @@ impl Away {
     /// Waits from now on, for so long.
     pub fn new(limit: Option<Duration>) -> Away {
         let now = Instant::now();
-        Away { since: now, limit, look: now, pause: LOOK, attempt: None, why: None }
+        Away { since: now, limit, look: now, pause: LOOK, attempt: None, again: false, why: None }
     }
 
     /// How long it has been away, where that has a limit.
@@ -57,11 +60,11 @@ impl Away {
     }
 
     /// Looks whether it is there, if a look is due.
-    pub fn look(&mut self, place: &Specification) -> Looked {
+    pub fn look(&mut self, place: &Specification, terms: Terms) -> Looked {
         if Instant::now() < self.look {
             return Looked::Nothing;
         }
-        let opened = if place.is_network() { self.connect(place) } else { Some(opened(place)) };
+        let opened = if place.is_network() { self.connect(place, terms) } else { Some(opened(place, terms)) };
         match opened {
             Some(Ok(line)) => Looked::There(line),
             Some(Err(error)) => self.failed(place, &error.to_string()),
@@ -81,23 +84,32 @@ impl Away {
             return Looked::GivenUp(why.to_owned());
         }
         self.why = Some(why.to_owned());
-        self.look = Instant::now() + self.pause;
+        self.look = Instant::now() + self.pause.min(self.rest());
         if place.is_network() {
             self.pause = (self.pause * 2).min(PAUSE);
         }
         Looked::Nothing
     }
 
+    /// How long it is awaited yet.
+    fn rest(&self) -> Duration {
+        self.limit.map_or(Duration::MAX, |limit| limit.saturating_sub(self.since.elapsed()))
+    }
+
     fn is_over(&self) -> bool {
-        self.limit.is_some_and(|limit| self.since.elapsed() >= limit)
+        self.rest().is_zero()
     }
 
     /// A server may take long to answer: a thread waits for it.
-    fn connect(&mut self, place: &Specification) -> Option<Result<Box<dyn Line>>> {
-        let place = place.clone();
+    fn connect(&mut self, place: &Specification, terms: Terms) -> Option<Result<Box<dyn Line>>> {
+        if self.attempt.is_none() && self.is_over() {
+            return None;
+        }
         let attempt = self.attempt.get_or_insert_with(|| {
-            let (sender, opening) = channel();
-            std::thread::spawn(move || sender.send(opened(&place)));
+            self.again = !self.again;
+            let terms = Terms { from: terms.from.filter(|_| self.again), ..terms };
+            let (place, (sender, opening)) = (place.clone(), channel());
+            std::thread::spawn(move || sender.send(opened(&place, terms)));
             opening
         });
         match attempt.try_recv() {
@@ -114,6 +126,6 @@ impl Away {
     }
 }
 
-fn opened(place: &Specification) -> Result<Box<dyn Line>> {
-    line::open(place).map(|(line, _)| line)
+fn opened(place: &Specification, terms: Terms) -> Result<Box<dyn Line>> {
+    line::open(place, terms).map(|(line, _)| line)
 }

@@ -36,13 +36,22 @@ pub struct Broker {
     client: Client,
     open: BTreeMap<i64, Purpose>,
     timeout: f64,
-    /// A member whose end is to be told.
-    watched: Option<Watched>,
+    watched: Vec<Watched>,
+}
+
+/// What is to be known of another member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// That it has left or died.
+    Gone,
+    /// That its work has failed, or it has died.
+    Failed,
 }
 
 struct Watched {
     member: Member,
-    gone: bool,
+    news: News,
+    come: bool,
 }
 
 impl Broker {
@@ -53,7 +62,7 @@ impl Broker {
     pub fn join(socket: &Path, job_id: &str, timeout: Duration) -> Result<Broker> {
         let mut client = Client::connect(socket)?;
         client.call(Call::Join { member: job_id.to_owned() })?;
-        Ok(Broker { client, open: BTreeMap::new(), timeout: timeout.as_secs_f64(), watched: None })
+        Ok(Broker { client, open: BTreeMap::new(), timeout: timeout.as_secs_f64(), watched: Vec::new() })
     }
 
     /// Makes a call for the board.
@@ -72,21 +81,42 @@ impl Broker {
         self.submit(Call::Drain { timeout: limit.as_secs_f64() }, Purpose::Drain)
     }
 
-    /// Has the end of another member told.
+    /// Has news of other members told.
     ///
     /// # Errors
     /// When the broker is lost.
-    pub fn watch(&mut self, member: &Member) -> Result<()> {
+    pub fn watch<'a>(&mut self, members: impl Iterator<Item = (&'a Member, News)>) -> Result<()> {
+        self.watched = members.map(|(member, news)| Watched { member: member.clone(), news, come: false }).collect();
+        if self.watched.is_empty() {
+            return Ok(());
+        }
         // First the events, so that none is missed.
         self.client.call(Call::Watch {})?;
         let status = self.client.status()?;
-        self.watched = Some(Watched { member: member.clone(), gone: is_gone(&status, &member.job_id) });
+        for watched in &mut self.watched {
+            watched.come |= has_come(&status, &watched.member.job_id, watched.news);
+        }
         Ok(())
     }
 
-    /// The watched member, once, when it has left or died.
-    pub fn gone(&mut self) -> Option<Member> {
-        self.watched.take_if(|watched| watched.gone).map(|watched| watched.member)
+    /// A member of which these news have come, each once.
+    pub fn heard(&mut self, news: News) -> Option<Member> {
+        let at = self.watched.iter().position(|watched| watched.news == news && watched.come)?;
+        Some(self.watched.remove(at).member)
+    }
+
+    /// Has no more news told.
+    pub fn watch_no_more(&mut self) {
+        self.watched.clear();
+    }
+
+    /// Says that this member's work has failed.
+    ///
+    /// # Errors
+    /// When the broker is lost, or is older than this.
+    pub fn fail(&mut self) -> Result<()> {
+        self.client.call(Call::Fail { member: None })?;
+        Ok(())
     }
 
     fn submit(&mut self, call: Call, purpose: Purpose) -> std::result::Result<(), Failure> {
@@ -127,8 +157,8 @@ impl Broker {
                     return Err(Error::lab(format_args!("lost the broker: {text}")));
                 }
                 Incoming::Event(event) => {
-                    if let Some(watched) = &mut self.watched {
-                        watched.gone |= tells_end(&event, &watched.member.job_id);
+                    for watched in &mut self.watched {
+                        watched.come |= tells(&event, &watched.member.job_id, watched.news);
                     }
                 }
             }
@@ -152,18 +182,28 @@ impl AsRawFd for Broker {
     }
 }
 
-/// Whether a status has this member as gone.
-fn is_gone(status: &Value, job_id: &str) -> bool {
+/// Whether a status has these news of a member.
+fn has_come(status: &Value, job_id: &str, news: News) -> bool {
     let members = status.get("members").and_then(Value::as_array);
-    let mut members = members.into_iter().flatten();
-    members.any(|member| member["job_id"] == job_id && (member["state"] == "left" || member["state"] == "died"))
+    let mut member = members.into_iter().flatten().filter(|member| member["job_id"] == job_id);
+    member.any(|member| {
+        let states = [member["state"].as_str(), (member["failed"] == true).then_some("failed")];
+        states.into_iter().flatten().any(|word| is_news(word, news))
+    })
 }
 
-/// Whether an event says that this member is gone.
-fn tells_end(event: &Object, job_id: &str) -> bool {
+/// Whether an event is these news of a member.
+fn tells(event: &Object, job_id: &str, news: News) -> bool {
     let kind = event.get("event").and_then(Value::as_str);
     let member = event.get("data").and_then(|data| data.get("member")).and_then(Value::as_str);
-    matches!(kind, Some("left" | "died")) && member == Some(job_id)
+    kind.is_some_and(|kind| is_news(kind, news)) && member == Some(job_id)
+}
+
+fn is_news(word: &str, news: News) -> bool {
+    match news {
+        News::Gone => matches!(word, "left" | "died"),
+        News::Failed => matches!(word, "failed" | "died"),
+    }
 }
 
 fn call(request: &Request, timeout: f64) -> Call {
@@ -205,13 +245,18 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_gone_when_it_has_left_or_died() {
+    fn a_member_is_gone_when_it_has_left_or_died_and_has_failed_when_it_said_so_or_died() {
         let event = |kind: &str| json!({"event": kind, "data": {"member": "8"}}).as_object().unwrap().clone();
-        assert_eq!(["left", "died", "drain"].map(|kind| tells_end(&event(kind), "8")), [true, true, false]);
-        assert!(!tells_end(&event("left"), "7"));
-        let status =
-            |state: &str| json!({"members": [{"job_id": "7", "state": "left"}, {"job_id": "8", "state": state}]});
-        assert_eq!(["died", "joined"].map(|state| is_gone(&status(state), "8")), [true, false]);
+        let told = |news| ["left", "died", "failed", "drain"].map(|kind| tells(&event(kind), "8", news));
+        assert_eq!(told(News::Gone), [true, true, false, false]);
+        assert_eq!(told(News::Failed), [false, true, true, false]);
+        assert!(!tells(&event("died"), "7", News::Failed));
+        let status = |member: Value| json!({"members": [{"job_id": "7", "state": "died", "failed": true}, member]});
+        let came = |member: Value, news| has_come(&status(member), "8", news);
+        assert!(came(json!({"job_id": "8", "state": "died"}), News::Gone));
+        assert!(!came(json!({"job_id": "8", "state": "joined", "failed": true}), News::Gone));
+        assert!(came(json!({"job_id": "8", "state": "joined", "failed": true}), News::Failed));
+        assert!(!came(json!({"job_id": "8", "state": "left"}), News::Failed));
     }
 
     #[test]

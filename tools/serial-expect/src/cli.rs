@@ -38,6 +38,9 @@ struct Arguments {
     /// Wait so many seconds for the guests of this board before it is powered off
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
     drain_timeout: f64,
+    /// Take a terminal server that has not answered for so many seconds for gone
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    link_timeout: u64,
     /// Say what is done
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
@@ -142,6 +145,8 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// How long the guests may take.
     pub drain_timeout: Duration,
+    /// How long a terminal server may not answer.
+    pub link_timeout: Duration,
     /// 1 to say what is done.
     pub verbosity: u8,
 }
@@ -175,6 +180,7 @@ pub fn work() -> Result<Work> {
         drain_timeout: drain_timeout.ok_or_else(|| {
             Error::usage(format_args!("--drain-timeout '{seconds}' is no time: give seconds above 0"))
         })?,
+        link_timeout: Duration::from_secs(arguments.link_timeout),
         verbosity: arguments.verbose,
     }))
 }

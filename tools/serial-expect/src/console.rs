@@ -6,6 +6,7 @@ use crate::line::{self, Line};
 use crate::playback::{Past, Playback};
 use crate::pty;
 use crate::specification::Specification;
+use crate::tcp::{self, Terms};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use mn_cli::{Cannot, Result, reason};
@@ -25,7 +26,8 @@ const KEPT: Duration = Duration::from_secs(1);
 pub struct Console {
     place: Specification,
     /// How long a terminal server may be gone.
-    patience: Duration,
+    grace: Duration,
+    terms: Terms,
     line: Option<Box<dyn Line>>,
     child: Option<Child>,
     watch: Option<(Registry, Token)>,
@@ -55,13 +57,14 @@ pub enum Heard {
 }
 
 impl Console {
-    /// Opens a console. That of another member need not be there yet; a terminal server that was there may be gone for
-    /// as long as `patience`.
+    /// Opens a console. That of another member need not be there yet; a terminal server may leave what
+    /// it is sent without an answer for as long as `patience`, and be gone for as long as `grace`.
     ///
     /// # Errors
     /// Status 3 when it cannot be opened.
-    pub fn open(place: &Specification, patience: Duration) -> Result<Console> {
-        let (line, child, away) = match line::open(place) {
+    pub fn open(place: &Specification, patience: Duration, grace: Duration) -> Result<Console> {
+        let terms = Terms { patience, from: None };
+        let (line, child, away) = match line::open(place, terms) {
             Ok((line, child)) => (Some(line), child, None),
             Err(_) if matches!(place, Specification::Share(path) if !Path::new(path).exists()) => {
                 mn_cli::note(1, "waiting for the other member's console");
@@ -69,9 +72,10 @@ impl Console {
             }
             Err(error) => return Err(error),
         };
-        Ok(Console {
+        let mut console = Console {
             place: place.clone(),
-            patience,
+            grace,
+            terms,
             line,
             child,
             watch: None,
@@ -83,7 +87,9 @@ impl Console {
             unread: Vec::new(),
             opened: Instant::now(),
             notes: Vec::new(),
-        })
+        };
+        console.keep_end();
+        Ok(console)
     }
 
     /// Has an event loop watch it, also after it has come back.
@@ -218,9 +224,11 @@ impl Console {
             place if place.is_network() && self.opened.elapsed() < KEPT && !self.past.is_empty() => {
                 return Heard::Closed(reason);
             }
-            place if place.is_network() => self.patience,
+            place if place.is_network() => self.grace,
             _ => return Heard::Closed(reason),
         };
+        // A server that has closed the connection knows of its end.
+        self.terms.from = self.terms.from.filter(|_| reason.is_some());
         let why = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
         self.notes.push(format!("'{}' has gone{why}: waiting {} s for it", self.place, limit.as_secs()));
         self.drop_line();
@@ -231,7 +239,7 @@ impl Console {
     /// Looks whether the console is there again.
     fn look(&mut self) -> Heard {
         let Some(away) = &mut self.away else { return Heard::Nothing };
-        match away.look(&self.place) {
+        match away.look(&self.place, self.terms) {
             Looked::Nothing => match self.given_up.take() {
                 Some(why) => {
                     self.away = None;
@@ -258,8 +266,8 @@ impl Console {
     /// The new connection was of no use.
     fn refused(&mut self, reason: Option<String>) -> Heard {
         let said = self.playback.take().and_then(|playback| playback.last_line());
-        let reason = reason.or(said.map(|line| format!("the server has closed the connection: '{line}'")));
-        let why = reason.unwrap_or_else(|| "the server has closed the connection".into());
+        let said = said.map(|line| format!("the server has closed the connection: '{line}'"));
+        let why = said.or(reason).unwrap_or_else(|| "the server has closed the connection".into());
         self.drop_line();
         match self.away.as_mut().map(|away| away.failed(&self.place, &why)) {
             Some(Looked::GivenUp(why)) => self.gone(&why),
@@ -272,8 +280,14 @@ impl Console {
         Heard::Closed(Some(format!("it did not come back: {why}")))
     }
 
+    /// Keeps where it begins, for when it is lost.
+    fn keep_end(&mut self) {
+        self.terms.from = self.line.as_ref().and_then(|line| tcp::near_end(line.as_raw_fd()));
+    }
+
     /// Goes on with the new line.
     fn is_back(&mut self) {
+        self.keep_end();
         if let Some(lasted) = self.away.take().and_then(|away| away.lasted()) {
             self.notes.push(format!("the console is there again after {:.1} s", lasted.as_secs_f64()));
         }

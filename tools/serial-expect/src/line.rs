@@ -4,7 +4,7 @@ use crate::pty::{self, Pty};
 use crate::serial_port;
 use crate::share_client::SharedLine;
 use crate::specification::Specification;
-use crate::tcp;
+use crate::tcp::{self, Terms};
 use crate::telnet_line::TelnetLine;
 use mn_cli::{Cannot, Result};
 use std::io::{Read, Write};
@@ -17,11 +17,11 @@ pub trait Line: Read + Write + AsRawFd + Send {}
 
 impl<T: Read + Write + AsRawFd + Send> Line for T {}
 
-/// Opens a console's line; with it comes the command that is behind it.
+/// Opens a console's line, a server's on these terms; with it comes the command that is behind it.
 ///
 /// # Errors
 /// Status 3 when it cannot be opened.
-pub fn open(place: &Specification) -> Result<(Box<dyn Line>, Option<Child>)> {
+pub fn open(place: &Specification, terms: Terms) -> Result<(Box<dyn Line>, Option<Child>)> {
     let line: Box<dyn Line> = match place {
         Specification::Exec(words) => {
             let (terminal, process) = pty::spawn(words)?;
@@ -31,9 +31,9 @@ pub fn open(place: &Specification) -> Result<(Box<dyn Line>, Option<Child>)> {
             let stream = mn_ipc::socket::connect(path).cannot(format_args!("connect to '{}'", path.display()))?;
             Box::new(nonblocking(stream)?)
         }
-        Specification::Tcp(address) => Box::new(nonblocking(tcp::connect(address)?)?),
-        Specification::Telnet(address) => Box::new(TelnetLine::open(address, None)?),
-        Specification::Rfc2217(address, mode) => Box::new(TelnetLine::open(address, Some(*mode))?),
+        Specification::Tcp(address) => Box::new(nonblocking(tcp::connect(address, terms)?)?),
+        Specification::Telnet(address) => Box::new(TelnetLine::open(address, None, terms)?),
+        Specification::Rfc2217(address, mode) => Box::new(TelnetLine::open(address, Some(*mode), terms)?),
         Specification::Serial(path, mode) => Box::new(serial_port::open(path, *mode)?),
         Specification::Pty => {
             let (pty, name) = Pty::make()?;

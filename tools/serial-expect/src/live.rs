@@ -1,6 +1,6 @@
 //! Everything a role listens to in the world, in one event loop.
 
-use crate::broker::{Broker, Ended, Purpose};
+use crate::broker::{Broker, Ended, News, Purpose};
 use crate::console_log::ConsoleLog;
 use crate::listener::{Listener, REST_OF_CHARACTER};
 use crate::power::{self, Power, Progress};
@@ -9,13 +9,14 @@ use crate::upstream::{Upstream, ended_by};
 use crate::wires::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use mn_cli::{Cannot, Error, Result, Signals};
+use mn_cli::{Cannot, Error, Result, Signals, Status};
 use mn_console::pacing::Pacing;
 use mn_console::reply::Answer;
 use mn_console::script::Typed;
 use mn_console::signal::Request;
 use mn_ipc::Failure;
 use mn_msg::MemberDir;
+use mn_msg::role::Member;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -214,10 +215,16 @@ impl Live {
         if answer {
             happened.extend(self.answers()?.into_iter().map(ended));
         }
-        if let Some(member) = self.broker.as_mut().and_then(Broker::gone) {
+        let heard = |live: &mut Live, news| live.broker.as_mut().and_then(|broker| broker.heard(news));
+        if let Some(member) = heard(self, News::Gone) {
             self.console.line.give_up(format!("{} {} has ended without one", member.role, member.job_id));
         }
-        Ok(())
+        match heard(self, News::Failed) {
+            Some(Member { role, job_id, .. }) => {
+                Err(Error::new(Status::No, format_args!("given up: {role} {job_id}, which is essential, has failed")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Reads what is there; what is wrong with the other direction is told after it.
@@ -271,6 +278,16 @@ impl Live {
         };
         self.power = None;
         Some(Event::Switched(ended))
+    }
+
+    /// Tells the others whether the role has failed. From here on nobody else's failure ends it.
+    pub fn tell(&mut self, played: &Result<()>) {
+        let Some(broker) = &mut self.broker else { return };
+        broker.watch_no_more();
+        if played.is_err() {
+            // A broker that is lost tells the others by that.
+            let _ = broker.fail();
+        }
     }
 
     /// Closes the console, lets the stage before release what it holds, and leaves the group.

@@ -1,7 +1,7 @@
 //! One role from its message to its end.
 
 use crate::board::Board;
-use crate::broker::Broker;
+use crate::broker::{Broker, News};
 use crate::cli::Options;
 use crate::console::Console;
 use crate::console_log::ConsoleLog;
@@ -114,6 +114,7 @@ fn perform(
         Specification::Share(_) => recording::run(&mut wires, report),
         _ => actions::run(role, &mut board, &mut wires, report),
     };
+    wires.tell(&played);
     if board.up && !wires.board_died && worth_draining(&played, facts) {
         let drained = teardown::drain(&mut wires, report, options.drain_timeout);
         return finish(played.and(drained), &mut board, &mut wires, report);
@@ -139,10 +140,10 @@ fn connect(
         // The console is another member's: it ends with that one, and not with the stage before.
         upstream.close()?;
     }
-    if let (Some(broker), Some(member)) = (&mut broker, &script.watched) {
-        broker.watch(member)?;
+    if let Some(broker) = &mut broker {
+        broker.watch(others(script, facts))?;
     }
-    let console = Console::open(&script.place, Duration::from_secs(facts.timeouts.connection))?;
+    let console = Console::open(&script.place, options.link_timeout, Duration::from_secs(facts.timeouts.connection))?;
     let mut log = ConsoleLog::open(dir)?;
     share(&mut log, options, dir, report)?;
     let characters = if recorder.is_some() { Characters::Whole } else { Characters::Cut };
@@ -152,6 +153,14 @@ fn connect(
     }
     let live = Live::new(signals, upstream, broker, console, script.pacing, log.keyboard())?;
     Wires::new(Source::Live(Box::new(live)), role.job_deadline().remaining(), log, recorder)
+}
+
+/// The members of which something has to be known: whose console this is, or else those who are essential.
+fn others<'a>(script: &'a Script, facts: &'a Facts) -> impl Iterator<Item = (&'a Member, News)> {
+    let recorded = script.watched.iter().map(|member| (member, News::Gone));
+    let records = matches!(script.place, Specification::Share(_));
+    let essential = move |member: &&Member| member.essential && member.job_id != facts.job_id && !records;
+    recorded.chain(facts.group.members.iter().filter(essential).map(|member| (member, News::Failed)))
 }
 
 /// Whether the board is switched on before anything else.

@@ -2,7 +2,7 @@
 
 use crate::playback::last_line;
 use crate::specification::Address;
-use crate::tcp;
+use crate::tcp::{self, Terms};
 use mn_cli::{Cannot, Deadline, Error, Result};
 use mn_console::rfc2217::{ComPort, Notice};
 use mn_console::serial_mode::SerialMode;
@@ -46,8 +46,8 @@ impl TelnetLine {
     ///
     /// # Errors
     /// Status 3 when the server cannot be reached in time, or does not set up its port as it is asked to.
-    pub fn open(address: &Address, mode: Option<SerialMode>) -> Result<TelnetLine> {
-        let stream = tcp::connect(address)?;
+    pub fn open(address: &Address, mode: Option<SerialMode>, terms: Terms) -> Result<TelnetLine> {
+        let stream = tcp::connect(address, terms)?;
         stream.set_nonblocking(true).cannot("set up the console")?;
         let mut telnet = Telnet::new(mode.map(|_| option::COM_PORT));
         let mut line = TelnetLine {

@@ -207,6 +207,13 @@ impl Wires {
         self.pass(outcome)
     }
 
+    /// Tells the others whether the role has failed; from here on nobody else's failure ends it.
+    pub fn tell(&mut self, played: &Result<()>) {
+        if let Source::Live(live) = &mut self.source {
+            live.tell(played);
+        }
+    }
+
     /// Whether the stage before may still say why it has gone.
     pub fn is_held(&self) -> bool {
         match &self.source {

@@ -10,9 +10,11 @@ impl Desk {
     /// What a connection is told whose request there is no room for; none where it can not be refused.
     pub fn refuse(input: &Input, why: &str) -> Option<Letter> {
         match input {
-            // Who leaves, looks on or says hello fills nothing.
+            // Who leaves, fails, looks on or says hello fills nothing.
             Input::Request(asked) => match &asked.call {
-                Call::Leave { .. } | Call::Status { .. } | Call::Watch {} | Call::Hello { .. } => None,
+                Call::Leave { .. } | Call::Fail { .. } | Call::Status { .. } | Call::Watch {} | Call::Hello { .. } => {
+                    None
+                }
                 _ => Some(Letter::Line(asked.c, error(Some(asked.id), Class::Limit, why))),
             },
             Input::Lava { request, .. } if request.get("request").is_some_and(|name| name == "clear_group") => None,
@@ -39,9 +41,10 @@ impl Desk {
         match &asked.call {
             Call::Found { name, .. } => Some(name.clone()),
             Call::Resume { session } => self.sessions.find(session).map(|session| session.group.clone()),
-            Call::Join { member } | Call::Speak { member } | Call::Leave { member: Some(member) } => {
-                self.halls.choose(named, Some(member)).ok()
-            }
+            Call::Join { member }
+            | Call::Speak { member }
+            | Call::Leave { member: Some(member) }
+            | Call::Fail { member: Some(member) } => self.halls.choose(named, Some(member)).ok(),
             Call::Enter { .. } => self.halls.choose(named, None).ok(),
             _ => None,
         }
