@@ -66,6 +66,20 @@ fn a_line_that_is_no_message_is_refused() {
 }
 
 #[test]
+fn a_status_comes_through_from_the_end_of_the_stream() {
+    let stream = std::fs::read_to_string(data("messages/host-serial-expect.jsonl")).unwrap();
+    for (end, status) in [(0, 0), (1, 1), (124, 124), (143, 143)] {
+        let ended = stream.replace(
+            "\"type\":\"end\",\"data\":{\"status\":0}",
+            &format!("\"type\":\"end\",\"data\":{{\"status\":{end}}}"),
+        );
+        let outcome = run(tool("mn-report").arg("-"), ended.as_bytes());
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (status, ""), "{}", outcome.stdout);
+        assert!(outcome.stdout.contains(" passed, 0 failed"), "the table is printed: {}", outcome.stdout);
+    }
+}
+
+#[test]
 fn a_full_disk_is_the_labs_fault() {
     for argument in [data("messages/host-serial-expect.jsonl"), "--help".into(), "--version".into()] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();

@@ -21,9 +21,9 @@ fn main() -> ExitCode {
             status::of_run(&path)
         }
         cli::Options { path, .. } => {
-            let results = results::read(&path)?;
+            let (results, status) = results::read(&path)?;
             print(&table::render(&results))?;
-            Ok(if results.any_failed() { Status::No } else { Status::Success })
+            Ok(if status == Status::Success && results.any_failed() { Status::No } else { status })
         }
     })
 }

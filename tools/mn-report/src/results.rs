@@ -1,6 +1,6 @@
 //! Results, sorted as a reader wants them.
 
-use mn_cli::{Cannot, Result};
+use mn_cli::{Cannot, Result, Status};
 use mn_msg::{Decoder, Kind, Message};
 use std::collections::HashMap;
 use std::io::Read;
@@ -60,12 +60,16 @@ pub fn outcome(message: &Message) -> Option<Outcome> {
     })
 }
 
-/// Reads a file of results, the results of a run directory, or standard input (`-`).
+/// Reads a file of results, the results of a run directory, or standard input (`-`); gives the results, and the first
+/// status other than 0 with which a stream in it has ended.
 ///
 /// # Errors
 /// Status 3 when it cannot be read, 2 for a line that is no message.
-pub fn read(path: &Path) -> Result<Results> {
-    Ok(Results::new(messages(path)?.iter().filter_map(outcome).collect()))
+pub fn read(path: &Path) -> Result<(Results, Status)> {
+    let messages = messages(path)?;
+    let mut ends = messages.iter().filter(|message| message.kind() == Kind::End).map(Message::status);
+    let status = ends.find(|status| *status != Status::Success).unwrap_or(Status::Success);
+    Ok((Results::new(messages.iter().filter_map(outcome).collect()), status))
 }
 
 /// The messages themselves, as they came, without the results of attempts that another one has followed.
