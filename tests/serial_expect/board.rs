@@ -93,7 +93,7 @@ fn a_pattern_whose_searches_take_too_long_is_given_up() {
     lab.role["actions"][0]["dialogue"][1]["patterns"] = json!([r"(.*)\1login:"]);
     lab.role["actions"][0]["dialogue"][1]["timeout"] = json!(1);
     let line = "a".repeat(170) + "\n";
-    lab.board_says("menu", &format!("{}End\n", line.repeat(100)));
+    lab.board_says("menu", &format!("{}End\n", line.repeat(2000)));
     let outcome = lab.start().outcome();
     let warning = r"warning: the pattern '(.*)\\1login:' is given up: its searches take too long";
     let why = r"bootloader-interrupt: waited for '(.*)\1login:' (looked for line by line) in vain";

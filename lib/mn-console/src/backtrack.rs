@@ -3,9 +3,10 @@
 //! They are searched for in a text that is at hand, in bounded memory and a bounded number of steps. A step may look at
 //! all of the text, so the time that the searches take is bounded, too.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fancy_regex::{CompileError, Error, Regex, RegexBuilder};
+use nix::time::{ClockId, clock_gettime};
 
 /// Bytes that a part of a pattern may take that an automaton does take.
 const PART_BYTES: usize = 1 << 20;
@@ -49,6 +50,11 @@ fn reason(error: &Error) -> String {
     text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
+/// What this thread has computed so far. Unlike a clock it stands still while others compute.
+pub(crate) fn computed() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
+
 /// The searches with a pattern that took too much.
 #[derive(Debug, Default)]
 pub(crate) struct Excess {
@@ -64,10 +70,15 @@ impl Excess {
         self.searches >= SEARCHES || self.time >= PATIENCE
     }
 
-    /// Counts a search that began at `begun` and gave `found`; gives what is to be said of it, which is little more than
-    /// once.
-    pub(crate) fn count<T>(&mut self, regex: &Regex, begun: Instant, found: &fancy_regex::Result<T>) -> Option<String> {
-        self.time = (self.time + begun.elapsed()).saturating_sub(FREE);
+    /// Counts a search before which [`computed`] was `begun`, and which gave `found`; gives what is to be said of it,
+    /// which is little more than once.
+    pub(crate) fn count<T>(
+        &mut self,
+        regex: &Regex,
+        begun: Duration,
+        found: &fancy_regex::Result<T>,
+    ) -> Option<String> {
+        self.time = (self.time + computed().saturating_sub(begun)).saturating_sub(FREE);
         self.searches = self.searches.saturating_add(u32::from(found.is_err()));
         let pattern = regex.as_str().escape_debug();
         if self.time >= PATIENCE {

@@ -2,8 +2,8 @@
 //! split markers and the status of typed commands.
 //!
 //! Nothing here reads, writes or looks at a clock: the caller pushes what it read and says when the line has gone
-//! quiet or a deadline has passed. Every buffer has a limit, named where it is kept, because a board may print
-//! anything for ever.
+//! quiet or a deadline has passed. Only what searches with odd patterns compute is counted. Every buffer has a limit,
+//! named where it is kept, because a board may print anything for ever.
 
 mod backtrack;
 pub mod dialogue;

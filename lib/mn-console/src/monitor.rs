@@ -6,13 +6,13 @@
 mod result;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fancy_regex::Regex;
 use mn_msg::role::Monitor as Message;
 use serde_json::json;
 
-use crate::backtrack::Excess;
+use crate::backtrack::{Excess, computed};
 use crate::dialogue::whole_seconds;
 use crate::expect::{Expect, Silence, WINDOW};
 use crate::lines::Lines;
@@ -178,7 +178,7 @@ impl Monitors {
         let mut used = 0;
         let mut searches = monitor.pattern.captures_iter(self.window.as_slice());
         loop {
-            let begun = Instant::now();
+            let begun = computed();
             let found = searches.next().transpose();
             acts.extend(self.excess.count(&monitor.pattern, begun, &found).map(Act::Warn));
             let Ok(Some(captures)) = found else { break };

@@ -1,12 +1,10 @@
 //! Results that a definition's `parse.pattern` finds in plain output.
 
-use std::time::Instant;
-
 use fancy_regex::{BytesMode, Captures, Regex, RegexBuilder};
 use mn_msg::Object;
 use mn_msg::role::Run;
 
-use crate::backtrack::{self, Excess};
+use crate::backtrack::{self, Excess, computed};
 use crate::results::outcome;
 
 /// Bytes of one line that are looked at.
@@ -67,7 +65,7 @@ impl Parser {
             if self.excess.is_too_much() {
                 continue;
             }
-            let begun = Instant::now();
+            let begun = computed();
             let captures = self.regex.captures(line);
             let warning = self.excess.count(&self.regex, begun, &captures);
             found.extend(captures.ok().flatten().and_then(|captures| self.result(&captures)).map(Ok));

@@ -4,11 +4,10 @@
 //! into reads changes nothing, and each byte is looked at no more than a few times.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use fancy_regex::{BytesMode, Regex};
 
-use crate::backtrack::{self, Excess};
+use crate::backtrack::{self, Excess, computed};
 use crate::expect::WINDOW;
 
 /// Lines, the last one included, in which a match may begin.
@@ -71,7 +70,7 @@ impl Window {
             if excess.is_too_much() {
                 continue;
             }
-            let begun = Instant::now();
+            let begun = computed();
             let found = regex.find_from_pos(text, from);
             self.warning = excess.count(regex, begun, &found).or(self.warning.take());
             if let Ok(Some(_)) = found {
