@@ -33,7 +33,7 @@ start needed ''
 ended
 check 'a host that fails gives the run its status' test "$status" -eq 1
 check 'it is the cause' told 'first cause' 'member 2 (host): '
-check 'its guest is given up' told then 'member 1 (guest): given up: host 2, which is essential, has failed'
+check 'its guest is given up' told 'then' 'member 1 (guest): given up: host 2, which is essential, has failed'
 check 'and its work is not done' eval '! passes 1'
 test "$status" -eq 1 || show "$run.out" "$run.err" "$run"/*/log
 
@@ -58,4 +58,4 @@ grep -lzxF "MN_RUN_MEMBER=$run/1" /proc/[0-9]*/environ 2>/dev/null | cut -d / -f
 ended
 check 'a guest that is killed gives the run its status' test "$status" -eq 137
 check 'it is the cause' told 'first cause' 'member 1 (guest): serial-expect was ended by SIGKILL'
-check 'its host is given up' told then 'member 2 (host): given up: guest 1, which is essential, has failed'
+check 'its host is given up' told 'then' 'member 2 (host): given up: guest 1, which is essential, has failed'
