@@ -46,6 +46,16 @@ fn a_file_in_the_sockets_place_is_left_alone() {
 }
 
 #[test]
+fn a_descriptor_that_is_not_open_is_named() {
+    let broker = Broker::founding();
+    let list = broker.socket().with_file_name("members.jsonl");
+    let mut serve = tool("mn-broker");
+    serve.arg("serve").arg("--socket").arg(list.with_file_name("other.sock")).arg("--members").arg(&list);
+    let ended = run(serve.args(["--ready-fd", "77"]), b"");
+    assert_eq!(ended, outcome(3, "", "mn-broker: cannot write to descriptor 77: it is not open\n"));
+}
+
+#[test]
 fn the_sockets_path_may_be_long() {
     let directory = tempfile::tempdir().expect("a directory");
     let deep = directory.path().join("d".repeat(120));

@@ -96,6 +96,9 @@ pub struct Connect {
     pub ready_fd: Option<i32>,
 }
 
+/// The heading of the options that no verb of a server has.
+const REQUESTS: &str = "Who asks, and in which group";
+
 #[derive(Parser)]
 #[command(
     name = "mn-broker",
@@ -107,20 +110,20 @@ struct Line {
     /// Say what is done; twice: say more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// The broker's socket [default: $MN_SOCKET, $MN_RUNDIR/broker.sock]
+    /// The broker's socket; serve has to be given one [default: $MN_SOCKET, $MN_RUNDIR/broker.sock]
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// The member to speak for, by its job id [default: $MN_MEMBER]
-    #[arg(long, global = true, value_name = "ID")]
+    #[arg(long, global = true, value_name = "ID", help_heading = REQUESTS)]
     member: Option<String>,
     /// The group, where the broker has several
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", help_heading = REQUESTS)]
     group: Option<String>,
     /// Be a member from outside, in this role
-    #[arg(long, global = true, value_name = "ROLE", conflicts_with = "member")]
+    #[arg(long, global = true, value_name = "ROLE", conflicts_with = "member", help_heading = REQUESTS)]
     external: Option<String>,
     /// Let sync and wait-all wait for the member from outside
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = REQUESTS)]
     counted: bool,
     #[command(subcommand)]
     command: SubLine,
