@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use mn_cli::{Cannot, Error, Result};
+use mn_cli::{Cannot, Deadline, Error, Result};
 use mn_msg::{Held, MemberDir};
 
 use crate::{http, nfs, tftp};
@@ -92,17 +93,14 @@ fn make(path: &Path) -> std::io::Result<()> {
 /// Removes a directory with all that is in it, or that somebody writes there meanwhile: a board may still be on, and
 /// served by others.
 fn remove(path: &Path) -> std::io::Result<()> {
-    const TRIES: usize = 100;
-    let mut removed = fs::remove_dir_all(path);
-    for _ in 1..TRIES {
-        match &removed {
-            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => removed = fs::remove_dir_all(path),
-            _ => break,
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let deadline = Deadline::after(PATIENCE);
+    loop {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && !deadline.passed() => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => return removed,
         }
-    }
-    match removed {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed,
     }
 }
 
