@@ -17,7 +17,8 @@ options () {
 
 # The page of the tool $1 has each of its options, and reads as it was meant.
 reads_well () {
-	mandoc -Tascii "$top/man/$1.1" | col -b >"$scratch/page"
+	# Bold letters are struck twice.
+	mandoc -Tascii "$top/man/$1.1" | sed "s/.$(printf '\b')//g" >"$scratch/page"
 	! grep -n "<the>\|''" "$scratch/page" || return 1
 	for option in $(options "$1")
 	do
